@@ -1,0 +1,58 @@
+# Everything a person does here. `make` alone prints the targets.
+PYTHON ?= python3.11
+ifeq ($(shell command -v $(PYTHON) 2>/dev/null),)
+PYTHON := python3
+endif
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements.lock pyproject.toml hack/locked.py
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench lock
+
+help: ## Print the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.local ## Run the examples in the local mode, call each with the AWS SDK, and end
+	@$(BIN)/python examples/demo.py
+
+test: $(VENV)/.dev ## Lint, type-check and run every test that needs neither root nor a cluster
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest tests/unit -q -n 2
+	$(BIN)/python -m pytest tests/component tests/conformance -q -n 2
+
+lint: $(VENV)/.dev ## Check style, types, import directions and generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python hack/locked.py runtime-python | diff -u runtime-images/python/requirements.txt -
+
+format: $(VENV)/.dev ## Rewrite the sources in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## Measure the gateway, the cold start and the memory, as ratios within one run
+	$(BIN)/python bench/run.py
+
+lock: $(VENV)/.dev ## Resolve requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile -q --upgrade --universal --all-extras --generate-hashes --no-header pyproject.toml -o requirements.lock
+	$(BIN)/python hack/locked.py runtime-python > runtime-images/python/requirements.txt
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# Two stamps: the local mode alone, and everything a developer needs.
+$(VENV)/.local: $(LOCK) | $(BIN)/python
+	@echo "Setting up .venv for the local mode (once)"
+	@$(BIN)/python hack/locked.py local build > $(VENV)/local.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(VENV)/local.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(LOCK) | $(BIN)/python
+	@echo "Setting up .venv for development (once)"
+	@$(BIN)/python hack/locked.py dev build > $(VENV)/dev.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(VENV)/dev.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.local

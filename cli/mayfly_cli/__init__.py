@@ -1,0 +1,1 @@
+"""The mayfly command: arguments and printing only."""
