@@ -1,0 +1,74 @@
+"""Wiring: the listening sockets, the standing pipe to the gateway, the loop."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import socket
+import sys
+
+from . import processes
+from .control import LIMITS, ControlApi
+from .http import Server
+from .instance import Instance
+from .log import Log
+from .loop import Loop
+
+USAGE = "usage: mayfly_agent --listen-fd N"
+BACKLOG = 128
+
+
+def main() -> None:
+    """Run one instance until it is closed or its gateway goes away."""
+    listener = control_listener(sys.argv[1:])
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.chdir("/")
+    loop = Loop()
+    # Before it listens: from here on user code of the same user cannot read this process's memory.
+    processes.guard_self()
+    log = Log(loop, sys.stdout.fileno())
+    instance = Instance(loop, log, runtime_listener=runtime_listener())
+    Server(loop, listener, limits=LIMITS, handle=ControlApi(instance).handle)
+    loop.on_signal(signal.SIGTERM, instance.close)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    watch_gateway(loop, instance)
+    loop.run()
+
+
+def control_listener(arguments: list[str]) -> socket.socket:
+    """The socket on which the gateway calls, inherited and already listening."""
+    match arguments:
+        case ["--listen-fd", number] if number.isdigit():
+            listener = socket.socket(fileno=int(number))
+            os.set_inheritable(listener.fileno(), False)
+            return listener
+        case _:
+            raise SystemExit(USAGE)
+
+
+def runtime_listener() -> socket.socket:
+    """The socket on which the runtime calls: loopback, any free port."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(BACKLOG)
+    return listener
+
+
+def watch_gateway(loop: Loop, instance: Instance) -> None:
+    """Standard input is a pipe that the gateway holds open: its end is the gateway's."""
+    descriptor = sys.stdin.fileno()
+    os.set_blocking(descriptor, False)
+
+    def read() -> None:
+        with contextlib.suppress(BlockingIOError):
+            if not os.read(descriptor, 4096):
+                loop.on_readable(descriptor, None)
+                instance.end_now()
+
+    loop.on_readable(descriptor, read)
+
+
+if __name__ == "__main__":
+    main()
