@@ -1,0 +1,248 @@
+"""Manifests: what the documents of a file declare, and what is wrong with those that declare nothing.
+
+Rule: no text raises. Every problem says file, line, field, what was found and what is allowed, and a
+broken document never hides a good one beside it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from mayfly_model.documents import Document, Path, read_documents
+from mayfly_model.function import API_VERSION, Function
+from mayfly_model.keyed_values import BrokenValueError, KeyedValues, Kind, read_values
+from mayfly_model.sentences import nearest, sentences, shown
+
+KINDS: Final = ("Function", "Version", "Alias", "EventSourceMapping", "Schedule")
+"""The kinds of ``mayfly.dev``."""
+
+_PLAIN_KEY = re.compile(r"[a-zA-Z0-9_-]+")
+_OUR_GROUP = API_VERSION.partition("/")[0] + "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong in a manifest.
+
+    Attributes:
+        source: the file.
+        line: counted from 1.
+        path: the field, as ``spec.memorySize``; empty for the document as a whole.
+        message: what was found and what is allowed.
+    """
+
+    source: str
+    line: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.source}:{self.line}"
+        return f"{where}: {self.path}: {self.message}" if self.path else f"{where}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFunction:
+    """A Function and where its document begins."""
+
+    function: Function
+    source: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A document of a kind that is not read here; no mistake."""
+
+    kind: str
+    name: str
+    source: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifests:
+    """Everything that a file, or several, declare."""
+
+    functions: tuple[ParsedFunction, ...] = ()
+    values: tuple[KeyedValues, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A name that only one document may have; ``path`` is the field that claims it."""
+
+    path: Path
+    what: str
+    namespace: str
+    name: str
+
+
+Declared = ParsedFunction | KeyedValues | Ignored | Problem
+
+
+def parse_manifests(text: str, *, source: str, namespace: str = "default") -> Manifests:
+    """Read the documents of one file.
+
+    Args:
+        text: YAML (or JSON), any number of documents.
+        source: how problems call the file.
+        namespace: for documents that name none.
+    """
+    found: list[Declared] = []
+    for document in read_documents(text):
+        if isinstance(document, Document):
+            found += _Reader(document, source, namespace).read()
+        else:
+            found.append(Problem(source, document.line, written(document.path), document.message))
+    return _without_doubles(found)
+
+
+def combine(manifests: Iterable[Manifests]) -> Manifests:
+    """Several files as one: what the second of two equal names declares becomes a problem."""
+    found: list[Declared] = []
+    for each in manifests:
+        found += (*each.functions, *each.values, *each.ignored, *each.problems)
+    return _without_doubles(found)
+
+
+def written(path: Path) -> str:
+    """A path as people write it: ``spec.code.inline["app.py"]``, ``spec.environment.secretRefs[0]``."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif _PLAIN_KEY.fullmatch(step):
+            text += f".{step}" if text else step
+        else:
+            text += f'["{step}"]'
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads one document."""
+
+    document: Document
+    source: str
+    namespace: str
+
+    def read(self) -> Iterator[Declared]:
+        data = self.document.data
+        if not isinstance(data, dict):
+            yield self._problem((), f"found {shown(data)}; allowed: a mapping with apiVersion and kind")
+            return
+        match data.get("kind"):
+            case "Secret" | "ConfigMap" as kind:
+                yield self._values(kind, data)
+            case str(kind) if kind in KINDS and self._misses_our_version(kind, data):
+                found = shown(data.get("apiVersion"))
+                yield self._problem(("apiVersion",), f"found {found}; allowed: {API_VERSION}")
+            case "Function":
+                yield from self._function(data)
+            case str(kind) if kind in KINDS or not self._is_ours(data):
+                yield Ignored(kind, str(_metadata(data).get("name", "")), self.source, self.document.line)
+            case kind:
+                yield self._unknown_kind(kind)
+
+    def _function(self, data: dict[str, Any]) -> Iterator[Declared]:
+        metadata = data.get("metadata")
+        if isinstance(metadata, dict) and metadata.get("namespace") is None:
+            data = {**data, "metadata": {**metadata, "namespace": self.namespace}}
+        try:
+            # By the names of the schema alone: Python's own names are no fields of a manifest.
+            function = Function.model_validate(data, by_alias=True, by_name=False)
+        except ValidationError as error:
+            problems = (self._problem(path, sentence) for path, sentence in sentences(Function, error))
+            yield from sorted(problems, key=lambda problem: problem.line)
+        else:
+            yield ParsedFunction(function, self.source, self.document.line)
+
+    def _values(self, kind: Kind, data: dict[str, Any]) -> Declared:
+        name, namespace = _metadata(data).get("name"), _metadata(data).get("namespace") or self.namespace
+        if data.get("apiVersion") != "v1":
+            return self._problem(("apiVersion",), f"found {shown(data.get('apiVersion'))}; allowed: v1")
+        if not isinstance(name, str) or not isinstance(namespace, str):
+            return self._problem(
+                ("metadata",), "allowed: a name, and a namespace where it is not the default"
+            )
+        try:
+            values = read_values(kind, data)
+        except BrokenValueError as error:
+            return self._problem(error.path, error.message)
+        return KeyedValues(
+            kind=kind,
+            namespace=namespace,
+            name=name,
+            values=values,
+            source=self.source,
+            line=self.document.line,
+        )
+
+    def _unknown_kind(self, kind: object) -> Problem:
+        near = nearest(kind, list(KINDS)) if isinstance(kind, str) else None
+        hint = f"; did you mean {near}?" if near else ""
+        return self._problem(("kind",), f"found {shown(kind)}{hint}; allowed: {', '.join(KINDS)}")
+
+    @staticmethod
+    def _is_ours(data: dict[str, Any]) -> bool:
+        return str(data.get("apiVersion") or _OUR_GROUP).startswith(_OUR_GROUP)
+
+    def _misses_our_version(self, kind: str, data: dict[str, Any]) -> bool:
+        """Whether the version is wrong; other groups have a Schedule or a Version of their own."""
+        version = data.get("apiVersion")
+        foreign = kind != "Function" and "/" in str(version) and not self._is_ours(data)
+        return version != API_VERSION and not foreign
+
+    def _problem(self, path: Path, message: str) -> Problem:
+        return Problem(self.source, self.document.line_of(path), written(path), message)
+
+
+def _metadata(data: dict[str, Any]) -> dict[str, Any]:
+    metadata = data.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _without_doubles(found: Iterable[Declared]) -> Manifests:
+    """Sort by what they are; of two that claim the same name, the first has it."""
+    owners: dict[_Claim, ParsedFunction | KeyedValues] = {}
+    kept: list[Declared] = []
+    for each in found:
+        if isinstance(each, ParsedFunction | KeyedValues):
+            claims = _claims(each)
+            taken = next((claim for claim in claims if claim in owners), None)
+            kept.append(_double(each, taken, owners[taken]) if taken else each)
+            owners = dict.fromkeys(claims, each) | owners
+        else:
+            kept.append(each)
+    return Manifests(
+        functions=tuple(each for each in kept if isinstance(each, ParsedFunction)),
+        values=tuple(each for each in kept if isinstance(each, KeyedValues)),
+        ignored=tuple(each for each in kept if isinstance(each, Ignored)),
+        problems=tuple(each for each in kept if isinstance(each, Problem)),
+    )
+
+
+def _claims(each: ParsedFunction | KeyedValues) -> list[_Claim]:
+    if isinstance(each, KeyedValues):
+        return [_Claim(("metadata", "name"), each.kind, each.namespace, each.name)]
+    metadata = each.function.metadata
+    return [
+        _Claim(("metadata", "name"), "Function", metadata.namespace, metadata.name),
+        _Claim(("spec", "functionName"), "Lambda name", metadata.namespace, each.function.lambda_name),
+    ]
+
+
+def _double(
+    each: ParsedFunction | KeyedValues, claim: _Claim, owner: ParsedFunction | KeyedValues
+) -> Problem:
+    message = (
+        f"the {claim.what} {claim.name} of namespace {claim.namespace} is taken"
+        f" by {owner.source}:{owner.line}; allowed: one of each name"
+    )
+    return Problem(each.source, each.line, written(claim.path), message)
