@@ -1,0 +1,150 @@
+"""The mayfly command: arguments in, one call of another module out."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mayfly_cli import client, present
+
+EXAMPLES = """
+[bold]Run functions on this machine[/]
+
+  mayfly dev examples/                      serve every Function manifest below examples/
+  mayfly invoke hello -p '{"name": "Ada"}'  call one
+  mayfly logs hello --follow                read what it writes
+
+Any AWS client works too: point it at the endpoint that `mayfly dev` prints.
+"""
+
+app = typer.Typer(
+    name="mayfly",
+    help="AWS Lambda on your own machine and your own Kubernetes cluster.\n" + EXAMPLES,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Endpoint = Annotated[
+    str | None,
+    typer.Option("--endpoint", help="The gateway's URL. Default: $MAYFLY_ENDPOINT, else the local mode's."),
+]
+Namespace = Annotated[
+    str | None,
+    typer.Option("--namespace", "-n", help="The Kubernetes namespace, which stands for the account."),
+]
+FunctionName = Annotated[str, typer.Argument(metavar="NAME", help="A name, name:qualifier, or an ARN.")]
+
+
+@app.command(
+    epilog="[bold]Examples[/]\n\n  mayfly dev\n\n  mayfly dev examples/hello --port 9001\n\n"
+    "  AWS_ENDPOINT_URL_LAMBDA=http://127.0.0.1:9000 aws lambda invoke --function-name hello out.json"
+)
+def dev(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]...", help="Manifests, or folders of them. Default: here."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")
+    ] = 9000,
+    namespace: Namespace = "default",
+) -> None:
+    """Serve functions on this machine, each change of a file live at the next call."""
+    from mayfly_cli import dev as local_mode
+
+    raise typer.Exit(
+        local_mode.run(paths or [Path()], host=host, port=port, namespace=namespace or "default")
+    )
+
+
+@app.command(
+    epilog="[bold]Examples[/]\n\n  mayfly invoke hello\n\n"
+    '  mayfly invoke hello -p \'{"name": "Ada"}\' --tail\n\n'
+    "  mayfly invoke thumbnail -p @event.json > answer.json"
+)
+def invoke(
+    name: FunctionName,
+    payload: Annotated[
+        str,
+        typer.Option(
+            "--payload", "-p", metavar="JSON|@FILE", help="The event; @FILE reads it, @- from stdin."
+        ),
+    ] = "{}",
+    tail: Annotated[
+        bool, typer.Option("--tail", help="Print the end of the invocation's log as well.")
+    ] = False,
+    qualifier: Annotated[str | None, typer.Option("--qualifier", help="A version or an alias.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the call without running the function.")
+    ] = False,
+    endpoint: Endpoint = None,
+    namespace: Namespace = None,
+) -> None:
+    """Call a function and print its answer. Exit status 1 if the function failed, 2 if the call was refused."""
+    gateway = client.Client(client.endpoint(endpoint), namespace=namespace)
+    event = read_payload(payload)
+    try:
+        result = gateway.invoke(name, event, qualifier=qualifier, tail=tail, dry_run=dry_run)
+    except client.CallFailed as error:
+        present.problem(str(error))
+        raise typer.Exit(2) from None
+    present.result(result)
+    raise typer.Exit(1 if result.function_error else 0)
+
+
+@app.command(epilog="[bold]Examples[/]\n\n  mayfly logs hello\n\n  mayfly logs hello --follow --lines 0")
+def logs(
+    name: FunctionName,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as new lines come.")] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", min=0, help="How many of the latest messages first.")
+    ] = 100,
+    endpoint: Endpoint = None,
+    namespace: Namespace = None,
+) -> None:
+    """Print what a function wrote, the latest last."""
+    gateway = client.Client(client.endpoint(endpoint), namespace=namespace)
+    try:
+        for record in gateway.logs(name, tail=lines, follow=follow):
+            present.record(record)
+    except client.CallFailed as error:
+        present.problem(str(error))
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+def read_payload(given: str) -> bytes:
+    """The event's bytes: the text itself, or what the named file holds. Ends the command if it is no JSON."""
+    try:
+        data = read_file(given[1:]) if given.startswith("@") else given.encode()
+        json.loads(data or b"{}")
+    except OSError as error:
+        present.problem(f"The payload {given[1:]} cannot be read: {error.strerror}.")
+        raise typer.Exit(2) from None
+    except ValueError as error:
+        present.problem(
+            f'The payload is not JSON: {error}. Strings need double quotes: -p \'{{"name": "Ada"}}\'.'
+        )
+        raise typer.Exit(2) from None
+    return data
+
+
+def read_file(name: str) -> bytes:
+    """The file's content; `-` is standard input."""
+    return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

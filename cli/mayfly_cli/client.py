@@ -1,0 +1,124 @@
+"""The gateway's API as the commands use it: one request, one typed answer or one sentence why not."""
+
+import base64
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import urllib3
+
+DEFAULT_ENDPOINT = "http://127.0.0.1:9000"
+ENDPOINT_VARIABLES = ("MAYFLY_ENDPOINT", "AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL")
+LONGEST_CALL = 920.0
+"""Seconds: the longest function timeout, and time to start it."""
+
+
+class CallFailed(Exception):  # noqa: N818 - what the person reads, not a defect
+    """The gateway could not be asked, or refused; the text is for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvokeResult:
+    """What an invocation gave: the payload as bytes, and whether it is the function's error."""
+
+    payload: bytes
+    function_error: str | None
+    executed_version: str | None
+    request_id: str
+    log_tail: str | None
+
+
+def endpoint(given: str | None) -> str:
+    """The gateway's URL: the one given, else from the environment, else the local mode's."""
+    chosen = given or next((os.environ[name] for name in ENDPOINT_VARIABLES if os.environ.get(name)), None)
+    return (chosen or DEFAULT_ENDPOINT).rstrip("/")
+
+
+class Client:
+    """Speaks to one gateway."""
+
+    def __init__(self, url: str, *, namespace: str | None) -> None:
+        self._url = url
+        self._namespace = namespace
+        self._pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=5, read=LONGEST_CALL))
+
+    def invoke(
+        self, name: str, payload: bytes, *, qualifier: str | None, tail: bool, dry_run: bool
+    ) -> InvokeResult:
+        """Call a function and wait for its answer.
+
+        Raises:
+            CallFailed: no gateway there, or it refused the call.
+        """
+        headers = {"X-Amz-Invocation-Type": "DryRun" if dry_run else "RequestResponse"}
+        if tail:
+            headers["X-Amz-Log-Type"] = "Tail"
+        path = f"/2015-03-31/functions/{quote(name, safe='')}/invocations"
+        fields = f"?Qualifier={quote(qualifier, safe='')}" if qualifier else ""
+        answer = self._request("POST", path + fields, body=payload, headers=headers)
+        log = answer.headers.get("X-Amz-Log-Result")
+        return InvokeResult(
+            payload=answer.data,
+            function_error=answer.headers.get("X-Amz-Function-Error"),
+            executed_version=answer.headers.get("X-Amz-Executed-Version"),
+            request_id=answer.headers.get("x-amzn-RequestId", ""),
+            log_tail=base64.b64decode(log).decode("utf-8", "replace") if log else None,
+        )
+
+    def logs(self, name: str, *, tail: int, follow: bool) -> Iterator[dict[str, Any]]:
+        """The function's log records, oldest first: `{"time", "requestId", "message", …}`.
+
+        Raises:
+            CallFailed: no gateway there, or no such function.
+        """
+        namespace = quote(self._namespace or "-", safe="")
+        path = f"/mayfly/v1beta1/namespaces/{namespace}/functions/{quote(name, safe='')}/logs"
+        fields = f"?tail={tail}&follow={'true' if follow else 'false'}"
+        answer = self._request("GET", path + fields, stream=True)
+        rest = b""
+        for data in answer.stream(65536):
+            *lines, rest = (rest + data).split(b"\n")
+            yield from (json.loads(line) for line in lines if line)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        stream: bool = False,
+    ) -> urllib3.BaseHTTPResponse:
+        sent = dict(headers or {})
+        if self._namespace:
+            sent["X-Mayfly-Namespace"] = self._namespace
+        try:
+            answer = self._pool.request(
+                method, self._url + path, body=body, headers=sent, preload_content=not stream
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise CallFailed(
+                f"No gateway answers at {self._url} ({reason(error)}). Is `mayfly dev` running?"
+            ) from error
+        if answer.status >= 300:
+            raise CallFailed(refusal(answer))
+        return answer
+
+
+def reason(error: urllib3.exceptions.HTTPError) -> str:
+    """The cause in few words."""
+    return "connection refused" if "refused" in str(error) else type(error).__name__
+
+
+def refusal(answer: urllib3.BaseHTTPResponse) -> str:
+    """An AWS error answer as one sentence."""
+    code = answer.headers.get("x-amzn-ErrorType", str(answer.status)).partition(":")[0]
+    try:
+        body = json.loads(answer.data)
+    except ValueError:
+        body = {}
+    message = body.get("message") or body.get("Message") or answer.reason or ""
+    return f"{code}: {message}"

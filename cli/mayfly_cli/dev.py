@@ -1,0 +1,143 @@
+"""`mayfly dev`: the gateway, the local backend and the manifests, put together until Ctrl-C."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import uvloop
+import watchfiles
+
+from mayfly_cli import present, screen
+from mayfly_gateway.backends.local.deployer import Deployer, Outcome
+from mayfly_gateway.backends.local.instances import LocalBackend
+from mayfly_gateway.backends.local.project import ProjectError
+from mayfly_gateway.catalogue import Target
+from mayfly_gateway.logs import Logs
+from mayfly_gateway.server import Gateway
+from mayfly_gateway.settings import Settings
+
+STOP_TIME = 2.0
+"""Seconds that running invocations have to finish after Ctrl-C."""
+
+
+def run(paths: list[Path], *, host: str, port: int, namespace: str) -> int:
+    """Serve the functions until a signal comes. Returns the exit status: 1 if it could not go on."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[present.Trouble()])
+    home = Path(tempfile.mkdtemp(prefix="mayfly-"))
+    settings = Settings(host=host, port=port, namespace=namespace, stop_time=STOP_TIME)
+    try:
+        return uvloop.run(serve(paths, home, settings))
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+async def serve(paths: list[Path], home: Path, settings: Settings) -> int:
+    """Run the local mode below `home`, a directory of its own."""
+    stop = stop_on_signals()
+    view = screen.Screen()
+    gateway = Gateway(settings, on_report=view.invocation)
+    backend = LocalBackend(home / "instances", logs=gateway.logs)
+    deployer = Deployer(
+        paths,
+        namespace=settings.namespace,
+        cluster=settings.cluster,
+        store=home / "code",
+        catalogue=gateway.catalogue,
+        backend=backend,
+        progress=view.progress,
+    )
+    try:
+        await gateway.start(backend)
+        backend.start()
+        outcome = await deployer.refresh()
+    except OSError as error:
+        present.problem(f"{settings.host}:{settings.port} cannot be listened on: {listening_problem(error)}")
+        return 1
+    except ProjectError as error:
+        present.problem(str(error))
+        await gateway.stop()
+        return 1
+    view.problems(outcome.problems)
+    if not outcome.served:
+        present.problem(
+            "No function to serve: see examples/hello/function.yaml for a manifest to begin with."
+        )
+        await gateway.stop()
+        return 1
+    view.welcome(gateway.url, outcome.served)
+    await follow(deployer, view, gateway.logs, outcome.served, stop)
+    await gateway.stop()
+    return 0
+
+
+async def follow(
+    deployer: Deployer, view: screen.Screen, logs: Logs, served: Iterable[Target], stop: asyncio.Event
+) -> None:
+    """Show what the functions write and keep them up to date with their files, until `stop`."""
+    async with asyncio.TaskGroup() as tasks:
+        followers = {function_key(target): tasks.create_task(view.follow(logs, target)) for target in served}
+
+        def show(outcome: Outcome) -> None:
+            view.problems(outcome.problems)
+            view.changed(outcome)
+            for target in outcome.served:
+                if function_key(target) not in followers:
+                    followers[function_key(target)] = tasks.create_task(view.follow(logs, target))
+
+        watching = tasks.create_task(watch(deployer, show))
+        await stop.wait()
+        view.goodbye()
+        for task in (watching, *followers.values()):
+            task.cancel()
+
+
+def function_key(target: Target) -> tuple[str, str]:
+    """What a function is told apart by."""
+    return target.namespace, target.name
+
+
+async def watch(deployer: Deployer, show: Callable[[Outcome], None]) -> None:
+    """Deploy again whenever a file changes, for ever."""
+    while True:
+        watched = deployer.watched()
+        async for changes in watchfiles.awatch(*existing(watched), step=20, debounce=100):
+            changed = await asyncio.to_thread(resolved, changes)
+            try:
+                show(await deployer.refresh(changed))
+            except ProjectError as error:
+                present.problem(str(error))
+            if deployer.watched() != watched:
+                break
+
+
+def resolved(changes: Iterable[tuple[watchfiles.Change, str]]) -> frozenset[Path]:
+    """The files that changed."""
+    return frozenset(Path(path).resolve() for _, path in changes)
+
+
+def existing(paths: Iterable[Path]) -> list[Path]:
+    """The paths that can be watched: one that is gone is watched by its nearest folder."""
+    return sorted({next(place for place in (path, *path.parents) if place.exists()) for path in paths})
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that Ctrl-C, SIGTERM and the end of the terminal set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def listening_problem(error: OSError) -> str:
+    """The cause in words, with the way out."""
+    with contextlib.suppress(TypeError):
+        text = os.strerror(error.errno or 0)
+        return f"{text.lower()}. Choose another port with --port, or 0 for any free one."
+    return str(error)

@@ -1,0 +1,100 @@
+"""What `mayfly dev` shows: the endpoint, the functions, a line per invocation, and what the functions write."""
+
+import json
+import time
+from collections.abc import Iterable
+
+from rich.table import Table
+from rich.text import Text
+
+from mayfly_cli import present
+from mayfly_gateway.backends.local.deployer import Outcome
+from mayfly_gateway.catalogue import Target
+from mayfly_gateway.logs import Logs
+
+STYLES = ("cyan", "magenta", "blue", "green", "yellow")
+SHOWN = 4000
+"""Characters of one message; the rest is in `mayfly logs`."""
+
+
+class Screen:
+    """Prints to standard output; colours only where it is a terminal."""
+
+    def __init__(self) -> None:
+        self._out = present.out
+        self._width = 8
+        self._styles: dict[tuple[str, str], str] = {}
+
+    def progress(self, sentence: str) -> None:
+        """Something takes a while."""
+        present.err.print(Text(sentence, style="dim"))
+
+    def problems(self, sentences: Iterable[str]) -> None:
+        """What is wrong with manifests and code."""
+        for sentence in sentences:
+            present.problem(sentence)
+
+    def welcome(self, url: str, targets: Iterable[Target]) -> None:
+        """What is served and how it is called."""
+        served = list(targets)
+        table = Table(box=None, padding=(0, 2), show_header=False)
+        for target in served:
+            runtime = target.spec.runtime or ""
+            figures = f"{target.memory_size} MB", f"{target.timeout} s"
+            table.add_row(
+                Text(target.name, style="bold"), runtime, *figures, Text(target.source or "", style="dim")
+            )
+        example = served[0].name
+        self._out.print(Text("Mayfly", style="bold"), Text("local mode", style="dim"))
+        self._out.print("Endpoint ", Text(url, style="bold green"))
+        self._out.print(table)
+        self._out.print(Text(f"Call one:  mayfly invoke {example}", style="dim"))
+        self._out.print(
+            Text(
+                f"           AWS_ENDPOINT_URL_LAMBDA={url} aws lambda invoke --function-name {example} out.json",
+                "dim",
+            )
+        )
+        self._out.print(Text("Ctrl-C ends it.", style="dim"))
+
+    def changed(self, outcome: Outcome) -> None:
+        """Functions that are served anew, and functions that are gone."""
+        for target in outcome.served:
+            self._out.print(
+                self._label(target.namespace, target.name) + Text("changed: the next call runs it", "dim")
+            )
+        for namespace, name in outcome.removed:
+            self._out.print(self._label(namespace, name) + Text("removed", style="dim"))
+
+    def goodbye(self) -> None:
+        """The end is near."""
+        self._out.print(Text("Ending every instance.", style="dim"))
+
+    def invocation(self, target: Target, report: bytes) -> None:
+        """One line about an invocation that is over; `report` is the agent's JSON."""
+        try:
+            figures = json.loads(report)
+        except ValueError:
+            return
+        line = Text(f"{figures['durationMs']:.1f} ms")
+        if figures["initMs"] is not None:
+            line += Text(f"  + init {figures['initMs']:.0f} ms", style="yellow")
+        line += Text(f"  {figures['maxMemoryMb']} MB", style="dim")
+        if figures["status"] != "success":
+            line += Text(f"  {figures['errorType'] or figures['status']}", style="red")
+        self._out.print(self._label(target.namespace, target.name) + line)
+
+    async def follow(self, logs: Logs, target: Target) -> None:
+        """Print what the function writes, for ever; the platform's own lines stay in `mayfly logs`."""
+        async for record in logs.follow(target.namespace, target.name):
+            label = self._label(target.namespace, target.name)
+            if "dropped" in record:
+                self._out.print(label + Text(f"{record['dropped']} messages not shown", style="dim"))
+            elif not present.is_platform(record["message"]):
+                self._out.print(label + Text("│ ", style="dim") + present.message(record["message"][:SHOWN]))
+
+    def _label(self, namespace: str, name: str) -> Text:
+        style = self._styles.setdefault((namespace, name), STYLES[len(self._styles) % len(STYLES)])
+        self._width = max(self._width, len(name))
+        clock = time.strftime("%H:%M:%S ")
+        return Text(clock, style="dim") + Text(f"{name:<{self._width}} ", style=style)

@@ -1,0 +1,72 @@
+"""How many invocations may run: exact counts per function and per namespace. Pure.
+
+Rule: a function with reserved concurrency may run exactly that many, whatever the others do; all other
+functions of the namespace share what the reservations leave of the account limit. Nothing ever waits here.
+"""
+
+from mayfly_model.errors import ThrottleReason
+
+
+class Admission:
+    """The running invocations of one gateway. Functions are counted by (namespace, name), all versions together."""
+
+    def __init__(self, *, account_limit: int) -> None:
+        self._account_limit = account_limit
+        self._running: dict[tuple[str, str], int] = {}
+        self._reserved: dict[tuple[str, str], int] = {}
+        self._set_aside: dict[str, int] = {}
+        self._sharing: dict[str, int] = {}
+
+    def admit(self, function: tuple[str, str]) -> ThrottleReason | None:
+        """Count one invocation more, or say why it may not run."""
+        running = self._running.get(function, 0)
+        reserved = self._reserved.get(function)
+        if reserved is not None:
+            if running >= reserved:
+                return "ReservedFunctionConcurrentInvocationLimitExceeded"
+        else:
+            namespace = function[0]
+            sharing = self._sharing.get(namespace, 0)
+            if sharing >= self._account_limit - self._set_aside.get(namespace, 0):
+                return "ConcurrentInvocationLimitExceeded"
+            self._sharing[namespace] = sharing + 1
+        self._running[function] = running + 1
+        return None
+
+    def release(self, function: tuple[str, str]) -> None:
+        """Count one invocation less."""
+        running = self._running[function] - 1
+        if running:
+            self._running[function] = running
+        else:
+            del self._running[function]
+        if function not in self._reserved:
+            _add(self._sharing, function[0], -1)
+
+    def reserve(self, function: tuple[str, str], concurrency: int | None) -> None:
+        """Set or, with None, lift a function's reserved concurrency; what runs already goes on."""
+        namespace = function[0]
+        running = self._running.get(function, 0)
+        before = self._reserved.pop(function, None)
+        if before is None:
+            _add(self._sharing, namespace, -running)
+        else:
+            _add(self._set_aside, namespace, -before)
+        if concurrency is None:
+            _add(self._sharing, namespace, running)
+        else:
+            self._reserved[function] = concurrency
+            _add(self._set_aside, namespace, concurrency)
+
+    def running(self, function: tuple[str, str]) -> int:
+        """How many invocations of the function run now."""
+        return self._running.get(function, 0)
+
+
+def _add(counts: dict[str, int], namespace: str, change: int) -> None:
+    """Add to a count and forget it at zero, so that namespaces that are gone leave nothing."""
+    count = counts.get(namespace, 0) + change
+    if count:
+        counts[namespace] = count
+    else:
+        counts.pop(namespace, None)

@@ -1,0 +1,44 @@
+"""The requests that the gateway sends to an agent, as bytes. Pure; the answers are read in `upstream`.
+
+Nothing that a caller sent reaches a header line here unless `request` made it one line of printable ASCII.
+"""
+
+_LOG_TAIL = "Mayfly-Log-Tail: 1\r\n"
+
+
+def specialise(body: bytes) -> bytes:
+    """Tell a bare agent which function it serves; `body` is the backend's JSON."""
+    return b"POST /specialise HTTP/1.1\r\nHost: agent\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+def close(token: str) -> bytes:
+    """Ask an agent to finish what it runs, end its runtime and exit."""
+    return (
+        f"POST /close HTTP/1.1\r\nHost: agent\r\nAuthorization: Bearer {token}\r\nContent-Length: 0\r\n\r\n"
+    ).encode()
+
+
+def invoke_prefix(token: str) -> str:
+    """What every invocation of one instance begins with."""
+    return f"POST /invoke HTTP/1.1\r\nHost: agent\r\nAuthorization: Bearer {token}\r\n"
+
+
+def invoke(
+    prefix: str,
+    *,
+    request_id: str,
+    arn: str,
+    trace_id: str,
+    client_context: str | None,
+    tail: bool,
+    size: int,
+) -> bytes:
+    """The head of one invocation whose payload of `size` bytes follows it."""
+    context = "" if client_context is None else f"Lambda-Runtime-Client-Context: {client_context}\r\n"
+    return (
+        f"{prefix}Lambda-Runtime-Aws-Request-Id: {request_id}\r\n"
+        f"Lambda-Runtime-Invoked-Function-Arn: {arn}\r\n"
+        f"Lambda-Runtime-Trace-Id: {trace_id}\r\n"
+        f"{context}{_LOG_TAIL if tail else ''}"
+        f"Content-Length: {size}\r\n\r\n"
+    ).encode("ascii")

@@ -1,0 +1,194 @@
+"""Every route but the fast Invoke lane, on aiohttp: health, what a person asks of a function, and the unknown.
+
+Invoke is here once more, for connections that came over with another request first; it decides nothing itself.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+
+from mayfly_gateway.answers import Reply, error_reply
+from mayfly_gateway.bodies import Bodies, too_many_bodies
+from mayfly_gateway.catalogue import Catalogue, Target
+from mayfly_gateway.dispatch import Dispatcher
+from mayfly_gateway.http_errors import MethodNotAllowedException, RequestTimeoutException
+from mayfly_gateway.invoke import Invoke
+from mayfly_gateway.logs import Logs
+from mayfly_gateway.request import HEADERS, new_request_id, too_large
+from mayfly_gateway.settings import Bounds
+from mayfly_model.errors import (
+    LambdaError,
+    ResourceNotFoundException,
+    ServiceException,
+    UnknownOperationException,
+    ValidationException,
+)
+from mayfly_model.limits import SYNC_PAYLOAD_BYTES
+
+_MOST_RECORDS = 10_000
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_log = logging.getLogger(__name__)
+
+
+def application(
+    *,
+    invoke: Invoke,
+    catalogue: Catalogue,
+    dispatcher: Dispatcher,
+    logs: Logs,
+    bodies: Bodies,
+    bounds: Bounds,
+) -> web.Application:
+    """The aiohttp application."""
+    routes = Routes(
+        invoke=invoke, catalogue=catalogue, dispatcher=dispatcher, logs=logs, bodies=bodies, bounds=bounds
+    )
+    app = web.Application(middlewares=[_errors])
+    app.router.add_get("/healthz", routes.health)
+    namespace = "/mayfly/v1beta1/namespaces/{namespace}"
+    app.router.add_get(f"{namespace}/functions", routes.functions)
+    app.router.add_get(f"{namespace}/functions/{{name}}/logs", routes.log)
+    app.router.add_post("/2015-03-31/functions/{name}/invocations", routes.invoke)
+    return app
+
+
+class Routes:
+    """The handlers and what they need."""
+
+    def __init__(
+        self,
+        *,
+        invoke: Invoke,
+        catalogue: Catalogue,
+        dispatcher: Dispatcher,
+        logs: Logs,
+        bodies: Bodies,
+        bounds: Bounds,
+    ) -> None:
+        self._invoke = invoke
+        self._catalogue = catalogue
+        self._dispatcher = dispatcher
+        self._logs = logs
+        self._bodies = bodies
+        self._bounds = bounds
+
+    async def health(self, _request: web.Request) -> web.Response:
+        """Answered by the event loop itself: a process that hangs does not pass."""
+        return web.json_response({"status": "ok"})
+
+    async def functions(self, request: web.Request) -> web.Response:
+        """The namespace's functions and their instances."""
+        targets = self._catalogue.functions(request.match_info["namespace"])
+        return web.json_response([self._described(target) for target in targets])
+
+    def _described(self, target: Target) -> dict[str, Any]:
+        instances, running = self._dispatcher.counts(*target.function)
+        return {
+            "name": target.name,
+            "runtime": target.spec.runtime,
+            "memorySize": target.memory_size,
+            "timeout": target.timeout,
+            "instances": instances,
+            "running": running,
+            "state": "Active",
+        }
+
+    async def log(self, request: web.Request) -> web.StreamResponse:
+        """The function's last `tail` records as lines of JSON, and with `follow=true` those to come."""
+        namespace, name = request.match_info["namespace"], request.match_info["name"]
+        target = self._catalogue.get(namespace, name)
+        if target is None:
+            raise ResourceNotFoundException(f"Function not found: {namespace}/{name}")
+        tail = _tail(request.query.get("tail", "100"))
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        past = [_line(record) for record in self._logs.tail(namespace, name, tail)]
+        following = self._logs.follow(namespace, name) if request.query.get("follow") == "true" else None
+        await response.prepare(request)
+        await response.write(b"".join(past))
+        if following is not None:
+            async for record in following:
+                await response.write(_line(record))
+        return response
+
+    async def invoke(self, request: web.Request) -> web.Response:
+        """An Invoke request on a connection that aiohttp has; nothing is decided here."""
+        headers = {
+            name: value.encode("utf-8", "surrogateescape")
+            for name in HEADERS
+            if (value := request.headers.get(name.decode())) is not None
+        }
+        replied: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+        def on_reply(reply: Reply) -> None:
+            if not replied.done():
+                replied.set_result(reply)
+
+        async with self._body(request) as body:
+            name = request.rel_url.raw_path.split("/")[3]
+            self._invoke.serve(name, request.rel_url.raw_query_string, headers, body, on_reply)
+            return _response(await replied)
+
+    @asynccontextmanager
+    async def _body(self, request: web.Request) -> AsyncIterator[bytes]:
+        """The request's body, within the same bounds as on the fast lane."""
+        parts: list[bytes] = []
+        held = 0
+        try:
+            async with asyncio.timeout(self._bounds.body_time):
+                async for part in request.content.iter_any():
+                    if not self._bodies.take(len(part)):
+                        raise too_many_bodies()
+                    held += len(part)
+                    if held > SYNC_PAYLOAD_BYTES:
+                        raise too_large()
+                    parts.append(part)
+            yield b"".join(parts)
+        except TimeoutError:
+            raise RequestTimeoutException("The request did not arrive in time.") from None
+        finally:
+            self._bodies.give_back(held)
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Give every error Lambda's form."""
+    try:
+        return await handler(request)
+    except LambdaError as error:
+        return _failure(error)
+    except web.HTTPNotFound:
+        return _failure(UnknownOperationException(f"No operation has the path {request.path}."))
+    except web.HTTPMethodNotAllowed as error:
+        response = _failure(MethodNotAllowedException(f"{request.path} does not know {request.method}."))
+        response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+        return response
+    except ConnectionError:
+        raise
+    except Exception:
+        _log.exception("%s %s", request.method, request.path)
+        return _failure(ServiceException("The gateway failed to serve the request; its log says why."))
+
+
+def _failure(error: LambdaError) -> web.Response:
+    return _response(error_reply(error, request_id=new_request_id()))
+
+
+def _response(reply: Reply) -> web.Response:
+    return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    return json.dumps(record).encode() + b"\n"
+
+
+def _tail(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9 or int(text) > _MOST_RECORDS:
+        raise ValidationException(f"tail must be a number from 0 to {_MOST_RECORDS}, and is {text[:40]!r}.")
+    return int(text)

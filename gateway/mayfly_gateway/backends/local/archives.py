@@ -1,0 +1,120 @@
+"""Reads a zip archive of code, and fetches one.
+
+Rule: an archive is somebody's claim. Its size, its names and its kinds of entries are checked before anything of
+it is written; a fetched one is what its SHA-256 says or nothing.
+"""
+
+import contextlib
+import hashlib
+import http.client
+import os
+import stat
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from mayfly_gateway.backends.local.errors import CodeError
+from mayfly_gateway.backends.local.trees import Entry
+from mayfly_model.limits import UNPACKED_CODE_BYTES, ZIP_BYTES
+
+_MB = 1_048_576
+_CHUNK = 1 << 16
+_PATIENCE_S = 30
+_LINK_BYTES = 4096
+_UNIX = 3
+_ENCRYPTED = 0x1
+
+
+def archive_entries(archive: Path, name: str) -> Iterator[Entry]:
+    """What the zip archive holds; `name` stands for it in messages.
+
+    Raises:
+        CodeError: it is not there, not a zip archive, damaged, too large, or holds what code cannot be.
+    """
+    try:
+        if archive.stat().st_size > ZIP_BYTES:
+            raise CodeError(f"{name} is larger than {ZIP_BYTES // _MB} MB, Lambda's limit for an archive")
+        with zipfile.ZipFile(archive) as opened:
+            for info in _checked(opened, name):
+                yield _entry(opened, info)
+    except FileNotFoundError as error:
+        raise CodeError(f"{name} is not there: correct code.zipFile") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeError) as error:
+        raise CodeError(f"{name} is not a zip archive that can be read: {error}") from error
+
+
+def _checked(archive: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
+    # Of entries of one name the last counts, as for unzip.
+    entries = list({_path(info): info for info in archive.infolist() if _path(info)}.values())
+    if sum(info.file_size for info in entries) > UNPACKED_CODE_BYTES:
+        raise CodeError(f"{name} is larger than {UNPACKED_CODE_BYTES // _MB} MB unpacked, Lambda's limit")
+    for info in entries:
+        if info.flag_bits & _ENCRYPTED:
+            raise CodeError(f"{name} holds {info.filename!r} encrypted, which Lambda cannot read")
+        if stat.S_IFMT(_mode(info)) not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
+            raise CodeError(f"{name} holds {info.filename!r}, which is neither a file, a folder nor a link")
+    return entries
+
+
+def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
+    if info.is_dir():
+        return Entry(path=_path(info))
+    if stat.S_ISLNK(_mode(info)):
+        target = archive.read(info) if info.file_size <= _LINK_BYTES else b"/"
+        return Entry(path=_path(info), target=os.fsdecode(target))
+    return Entry(
+        path=info.filename, content=partial(_open, archive, info), executable=bool(_mode(info) & 0o111)
+    )
+
+
+def _path(info: zipfile.ZipInfo) -> str:
+    return info.filename.removeprefix("./").rstrip("/")
+
+
+def _open(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> AbstractContextManager[BinaryIO]:
+    return cast(AbstractContextManager[BinaryIO], archive.open(info))
+
+
+def _mode(info: zipfile.ZipInfo) -> int:
+    """The Unix mode; an archive made elsewhere has none, and so no executable files."""
+    return info.external_attr >> 16 if info.create_system == _UNIX else 0
+
+
+@contextlib.contextmanager
+def fetched(url: str, sha256: str) -> Iterator[Path]:
+    """The archive at an http(s) address, for as long as the context lasts.
+
+    Raises:
+        CodeError: it cannot be fetched, is too large, or is another than the SHA-256 says.
+    """
+    with tempfile.NamedTemporaryFile(prefix="mayfly-", suffix=".zip") as file:
+        try:
+            found = _fetch(url, cast(BinaryIO, file))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            reason = error.reason if isinstance(error, urllib.error.URLError) else error
+            raise CodeError(f"{url} cannot be fetched: {reason}") from error
+        if found != sha256:
+            raise CodeError(f"{url} has the SHA-256 {found}, and not {sha256} as code.sha256 says")
+        file.flush()
+        yield Path(file.name)
+
+
+def _fetch(url: str, file: BinaryIO) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("not an http:// or https:// address")
+    size, digest = 0, hashlib.sha256()
+    with urllib.request.urlopen(url, timeout=_PATIENCE_S) as answer:  # noqa: S310 - checked above
+        while chunk := answer.read(_CHUNK):
+            size += len(chunk)
+            if size > ZIP_BYTES:
+                raise CodeError(f"{url} is larger than {ZIP_BYTES // _MB} MB, Lambda's limit for an archive")
+            digest.update(chunk)
+            file.write(chunk)
+    return digest.hexdigest()

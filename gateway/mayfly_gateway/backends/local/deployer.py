@@ -1,0 +1,214 @@
+"""Keeps what the gateway serves equal to what the manifests declare.
+
+Rule: a function is replaced only by one that is whole. Whatever is wrong with the new one, the last good one stays,
+and the trouble is said.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mayfly_gateway.backends.local import project
+from mayfly_gateway.backends.local.code import CodeSnapshot, snapshot
+from mayfly_gateway.backends.local.environment import Objects, function_variables
+from mayfly_gateway.backends.local.errors import RuntimeUnavailableError, StartError
+from mayfly_gateway.backends.local.instances import Deployment, LocalBackend
+from mayfly_gateway.backends.local.runtimes import RuntimeCommand, prepare
+from mayfly_gateway.catalogue import Catalogue, Target, latest
+from mayfly_model.errors import InvalidRuntimeException
+from mayfly_model.function import Function
+from mayfly_model.keyed_values import Kind
+from mayfly_model.manifest import Manifests, ParsedFunction
+
+Key = tuple[str, str]
+"""Namespace and Lambda name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one round changed: targets that are served anew, names that are gone, and sentences about trouble."""
+
+    served: tuple[Target, ...] = ()
+    removed: tuple[Key, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    parsed: ParsedFunction
+    snapshot: CodeSnapshot
+    target: Target
+
+
+class Deployer:
+    """Reads the manifests below `paths` and puts their functions into the catalogue."""
+
+    def __init__(
+        self,
+        paths: Iterable[Path],
+        *,
+        namespace: str,
+        cluster: str,
+        store: Path,
+        catalogue: Catalogue,
+        backend: LocalBackend,
+        progress: Callable[[str], None],
+    ) -> None:
+        self._paths = tuple(paths)
+        self._namespace = namespace
+        self._cluster = cluster
+        self._store = store
+        self._catalogue = catalogue
+        self._backend = backend
+        self._progress = progress
+        self._served: dict[Key, _Served] = {}
+
+    async def refresh(self, changed: frozenset[Path] | None = None) -> Outcome:
+        """Read everything again; `changed` are the files that may differ since the last round, None means all.
+
+        Raises:
+            ProjectError: a path that was named cannot be read at all.
+        """
+        manifests = await asyncio.to_thread(self._read)
+        problems = [str(problem) for problem in manifests.problems]
+        served = []
+        for parsed in manifests.functions:
+            target, trouble = await self._refresh(parsed, manifests, changed)
+            served += [target] if target is not None else []
+            problems += [trouble] if trouble is not None else []
+        return Outcome(served=tuple(served), removed=self._drop(manifests), problems=tuple(problems))
+
+    def watched(self) -> set[Path]:
+        """Every file and folder whose change may matter."""
+        code = {path for served in self._served.values() for path in code_paths(served.parsed)}
+        return {path.resolve() for path in (*self._paths, *code)}
+
+    def _read(self) -> Manifests:
+        return project.read(project.manifest_files(self._paths), namespace=self._namespace)
+
+    async def _refresh(
+        self, parsed: ParsedFunction, manifests: Manifests, changed: frozenset[Path] | None
+    ) -> tuple[Target | None, str | None]:
+        """The target if it is new or other than before, and what is wrong with the function if anything is."""
+        function = parsed.function
+        key = (function.metadata.namespace, function.lambda_name)
+        try:
+            config_maps = objects(manifests, "ConfigMap", key[0])
+            secret_objects = objects(manifests, "Secret", key[0])
+            code = await self._snapshot(self._served.get(key), parsed, config_maps, changed)
+            variables = function_variables(function.spec.environment, config_maps, secret_objects)
+            runtime = await self._runtime(function)
+            runtime.check(code.path)
+        except RuntimeUnavailableError as error:
+            return self._refuse(key, parsed, str(error)), f"{parsed.source}:{parsed.line}: {error}"
+        except StartError as error:
+            return None, f"{parsed.source}:{parsed.line}: {error}"
+        return self._serve(key, parsed, Deployment(snapshot=code, runtime=runtime, variables=variables)), None
+
+    async def _snapshot(
+        self,
+        served: _Served | None,
+        parsed: ParsedFunction,
+        config_maps: Objects,
+        changed: frozenset[Path] | None,
+    ) -> CodeSnapshot:
+        code = parsed.function.spec.code
+        if served is not None and changed is not None and served.parsed.source == parsed.source:
+            same = served.parsed.function.spec.code == code and code.config_map is None
+            if same and not touches(code_paths(parsed), changed):
+                return served.snapshot
+        base = Path(parsed.source).parent
+        return await asyncio.to_thread(snapshot, code, base, self._store, config_maps)
+
+    async def _runtime(self, function: Function) -> RuntimeCommand:
+        if function.spec.runtime is None:
+            raise StartError(
+                "an image function needs a cluster: the local mode runs functions with a runtime"
+            )
+        with self._backend.starting_processes():
+            return await prepare(function.spec.runtime, self._progress)
+
+    def _serve(self, key: Key, parsed: ParsedFunction, deployment: Deployment) -> Target | None:
+        digest = content_digest(parsed, deployment)
+        before = self._served.get(key)
+        if before is not None and before.target.digest == digest:
+            return None
+        target = self._target(key, parsed, digest)
+        self._backend.provide(digest, deployment)
+        self._catalogue.put(target)
+        self._served[key] = _Served(parsed, deployment.snapshot, target)
+        if before is not None:
+            self._backend.withdraw(before.target.digest)
+        return target
+
+    def _refuse(self, key: Key, parsed: ParsedFunction, why: str) -> Target | None:
+        """A function that cannot run here is still known, and its callers are told why."""
+        if key in self._served:
+            return None
+        target = self._target(key, parsed, hashlib.sha256(f"{key}{why}".encode()).hexdigest())
+        self._backend.refuse(target.digest, InvalidRuntimeException(why))
+        self._catalogue.put(target)
+        return target
+
+    def _target(self, key: Key, parsed: ParsedFunction, digest: str) -> Target:
+        namespace, name = key
+        return latest(
+            parsed.function.spec,
+            cluster=self._cluster,
+            namespace=namespace,
+            name=name,
+            digest=digest,
+            source=parsed.source,
+        )
+
+    def _drop(self, manifests: Manifests) -> tuple[Key, ...]:
+        """Forget what is declared no more, unless its file is broken: then the last good one stays."""
+        declared = {
+            (parsed.function.metadata.namespace, parsed.function.lambda_name)
+            for parsed in manifests.functions
+        }
+        broken = {problem.source for problem in manifests.problems}
+        gone = [
+            key
+            for key, served in self._served.items()
+            if key not in declared and served.parsed.source not in broken
+        ]
+        for key in gone:
+            self._catalogue.remove(*key)
+            self._backend.withdraw(self._served.pop(key).target.digest)
+        return tuple(gone)
+
+
+def code_paths(parsed: ParsedFunction) -> list[Path]:
+    """The folder or archive on this machine that the function's code comes from; none for other sources."""
+    code = parsed.function.spec.code
+    local = code.directory or code.zip_file
+    return [] if local is None else [(Path(parsed.source).parent / local).resolve()]
+
+
+def objects(manifests: Manifests, kind: Kind, namespace: str) -> Objects:
+    """The Secrets or ConfigMaps of a namespace as texts, by object and key."""
+    return {
+        each.name: {key: value.decode("utf-8", "replace") for key, value in each.values.items()}
+        for each in manifests.values
+        if each.kind == kind and each.namespace == namespace
+    }
+
+
+def touches(paths: Iterable[Path], changed: frozenset[Path]) -> bool:
+    """Whether any changed file is one of the paths or lies below one."""
+    return any(file == path or path in file.parents for path in paths for file in changed)
+
+
+def content_digest(parsed: ParsedFunction, deployment: Deployment) -> str:
+    """What an instance depends on, in one word: an instance of another digest is out of date."""
+    parts = (
+        deployment.snapshot.digest,
+        parsed.function.spec.model_dump_json(),
+        repr(sorted(deployment.variables.items())),
+        repr(deployment.runtime),
+        repr((parsed.function.metadata.namespace, parsed.function.lambda_name)),
+    )
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -1,0 +1,204 @@
+"""The local backend: an instance is an agent process with a directory of its own.
+
+Rule: what an instance needs is prepared before it is asked for (`provide`), so that a launch only copies the code and
+hands over an agent that already waits.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import logging
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mayfly_gateway.backends import Instance
+from mayfly_gateway.backends.local import agents, strays
+from mayfly_gateway.backends.local.code import CodeSnapshot, copy_for_instance
+from mayfly_gateway.backends.local.environment import InstancePaths, environment
+from mayfly_gateway.backends.local.runtimes import RuntimeCommand
+from mayfly_gateway.catalogue import Target
+from mayfly_gateway.logs import Logs
+from mayfly_model.errors import LambdaError, ResourceNotReadyException, ServiceException
+
+logger = logging.getLogger(__name__)
+INIT_TIME = 10
+"""Seconds of the INIT phase, https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html"""
+SWEEP_AGAIN = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What instances of one target are made of: code, the runtime's command, variables from Secrets and ConfigMaps."""
+
+    snapshot: CodeSnapshot
+    runtime: RuntimeCommand
+    variables: dict[str, str]
+
+
+class LocalBackend:
+    """Places instances as processes below `home`, a directory that nothing else uses."""
+
+    def __init__(self, home: Path, *, logs: Logs) -> None:
+        self._home = home
+        self._logs = logs
+        self._numbers = itertools.count(1)
+        self._deployments: dict[str, Deployment | LambdaError] = {}
+        self._agents: dict[str, agents.Agent] = {}
+        self._ending: dict[str, asyncio.Task[None]] = {}
+        self._spare: asyncio.Task[agents.Agent] | None = None
+        self._closed = False
+        self._starting = 0
+
+    def start(self) -> None:
+        """Adopt orphans and have a first agent ready."""
+        strays.adopt_orphans()
+        self._refill()
+
+    def provide(self, digest: str, deployment: Deployment) -> None:
+        """From now on targets of this digest can be launched."""
+        self._deployments[digest] = deployment
+
+    def refuse(self, digest: str, error: LambdaError) -> None:
+        """Targets of this digest cannot be launched here, for this reason."""
+        self._deployments[digest] = error
+
+    def withdraw(self, digest: str) -> None:
+        """Targets of this digest are launched no more."""
+        self._deployments.pop(digest, None)
+
+    async def launch(self, target: Target) -> Instance:
+        """Give a waiting agent the function's code and the words that make it the function.
+
+        Raises:
+            ResourceNotReadyException: the function has changed or gone meanwhile.
+            LambdaError: what `refuse` was told.
+            ServiceException: the machine has no room for another process or its files.
+        """
+        deployment = self._deployments.get(target.digest)
+        if deployment is None:
+            raise ResourceNotReadyException("The function was changed while an instance of it was started.")
+        if isinstance(deployment, LambdaError):
+            raise deployment
+        try:
+            agent = await self._take_spare()
+        except OSError as error:
+            raise no_room(error) from error
+        try:
+            return await self._become(agent, target, deployment)
+        except BaseException:
+            await self.destroy(agent.id)
+            raise
+
+    async def _become(self, agent: agents.Agent, target: Target, deployment: Deployment) -> Instance:
+        paths = InstancePaths(task_root=agent.home / "task", tmp=agent.home / "tmp")
+        try:
+            await asyncio.to_thread(paths.tmp.mkdir)
+            await asyncio.to_thread(copy_for_instance, deployment.snapshot, paths.task_root)
+        except OSError as error:
+            raise no_room(error) from error
+        agent.protocol.follow(lambda data: self._logs.feed(target.namespace, target.name, agent.id, data))
+        token = secrets.token_hex(32)
+        words = specialise(target, deployment, paths, token)
+        return Instance(
+            id=agent.id, address=agent.address, token=token, specialise=json.dumps(words).encode()
+        )
+
+    async def destroy(self, instance_id: str) -> None:
+        """End the instance and everything it started. Idempotent."""
+        if instance_id not in self._agents:
+            return
+        if instance_id not in self._ending:
+            self._ending[instance_id] = asyncio.create_task(self._end(self._agents[instance_id]))
+        await asyncio.shield(self._ending[instance_id])
+
+    async def close(self) -> None:
+        """End every instance, then every stray, and remove the directory."""
+        self._closed = True
+        if self._spare is not None:
+            await asyncio.wait([self._spare])
+        await asyncio.gather(*(self.destroy(instance_id) for instance_id in list(self._agents)))
+        self._sweep()
+        await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
+
+    async def _take_spare(self) -> agents.Agent:
+        spare, self._spare = self._spare or asyncio.create_task(self._start_agent()), None
+        agent = await spare
+        # After the caller has its agent, so that two starts do not share the processor.
+        asyncio.get_running_loop().call_later(0.1, self._refill)
+        return await self._take_spare() if agent.ended.is_set() else agent
+
+    def _refill(self) -> None:
+        if self._spare is None and not self._closed:
+            self._spare = asyncio.create_task(self._start_agent())
+
+    async def _start_agent(self) -> agents.Agent:
+        name = f"{next(self._numbers):x}-{secrets.token_hex(4)}"
+        with self.starting_processes():
+            agent = await agents.start(self._home / name, on_trouble=lambda data: trouble(name, data))
+            self._agents[agent.id] = agent
+        return agent
+
+    async def _end(self, agent: agents.Agent) -> None:
+        await agents.end(agent)
+        del self._agents[agent.id], self._ending[agent.id]
+        if agent.transport.get_returncode() != 0:
+            self._sweep()
+
+    @contextlib.contextmanager
+    def starting_processes(self) -> Iterator[None]:
+        """While children are started whose pids are not known here yet, none is taken for a stray."""
+        self._starting += 1
+        try:
+            yield
+        finally:
+            self._starting -= 1
+
+    def _sweep(self) -> None:
+        if self._starting:
+            asyncio.get_running_loop().call_later(SWEEP_AGAIN, self._sweep)
+            return
+        ended = strays.end_strays({agent.pid for agent in self._agents.values()})
+        if ended:
+            logger.warning("ended %d processes that outlived their agent", ended)
+
+
+def no_room(error: OSError) -> ServiceException:
+    """The machine's own trouble, for the caller of the function."""
+    return ServiceException(f"An instance could not be started: {error.strerror or error}.")
+
+
+def command_line(target: Target, deployment: Deployment, paths: InstancePaths) -> list[str]:
+    """The argument vector of the runtime process."""
+    wrapper = deployment.variables.get("AWS_LAMBDA_EXEC_WRAPPER")
+    return list(deployment.runtime.argv(paths.task_root, target.spec.handler_name, wrapper))
+
+
+def specialise(target: Target, deployment: Deployment, paths: InstancePaths, token: str) -> dict[str, object]:
+    """The words that make a bare agent the function's."""
+    variables = environment(target, deployment.runtime, paths, deployment.variables)
+    return {
+        "token": token,
+        "function": {
+            "name": target.name,
+            "version": target.version,
+            "memorySize": target.memory_size,
+            "timeout": target.timeout,
+        },
+        "command": command_line(target, deployment, paths),
+        "directory": str(paths.task_root),
+        "environment": variables,
+        "runtimeVersion": deployment.runtime.version,
+        "logFormat": target.spec.logging_config.log_format,
+        "maxConcurrency": target.spec.max_concurrency,
+        "initTimeout": INIT_TIME,
+        "enforceMemory": True,
+    }
+
+
+def trouble(instance_id: str, data: bytes) -> None:
+    """An agent said something on its standard error: that is a defect of ours, and never of a function."""
+    logger.error("agent %s: %s", instance_id, data.decode("utf-8", "replace").rstrip())

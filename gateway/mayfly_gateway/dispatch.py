@@ -1,0 +1,307 @@
+"""From an admitted call to an instance and back to whoever asked. Knows nothing of how a request came in.
+
+Rules: a call is tried again only while nothing can have reached the runtime. An invocation counts as running
+until its payload is complete; its instance is busy until the trailers. A warm invocation costs no task, no
+timer and no log line.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from mayfly_gateway import agent_calls
+from mayfly_gateway.admission import Admission
+from mayfly_gateway.answers import Answer, exit_error, timed_out
+from mayfly_gateway.backends import Backend
+from mayfly_gateway.catalogue import Target
+from mayfly_gateway.fleet import Fleet, FleetEvents
+from mayfly_gateway.pool import Invocation, LiveInstance, Pool
+from mayfly_gateway.request import Call
+from mayfly_gateway.settings import Settings
+from mayfly_model.errors import (
+    LambdaError,
+    ServiceException,
+    ServiceUnavailableException,
+    TooManyRequestsException,
+    function_not_found,
+)
+from mayfly_model.limits import INIT_S
+
+OnAnswer = Callable[[Answer | LambdaError], None]
+OnReport = Callable[[Target, bytes], None]
+
+_GRACE = 2.0
+"""How much later than the function's timeout, in seconds, the agent's answer may come."""
+_ATTEMPTS = 5
+_SWEEP = 0.25
+_RECHECK = 0.02
+_RESCALE = 0.002
+
+_log = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """The pools of every function, and the timers that watch them."""
+
+    def __init__(self, *, backend: Backend, settings: Settings, on_report: OnReport | None = None) -> None:
+        """`on_report(target, report)` is told of every invocation that is over, with the agent's JSON."""
+        self._loop = asyncio.get_running_loop()
+        self._on_report = on_report
+        self._fleet = Fleet(
+            backend=backend,
+            launch_time=settings.launch_time,
+            events=FleetEvents(
+                ready=self._on_ready,
+                failed=self._on_failed,
+                payload=self._on_payload,
+                free=self._on_free,
+                refused=self._on_refused,
+                lost=self._on_lost,
+            ),
+        )
+        self._admission = Admission(account_limit=settings.account_limit)
+        self._serving: dict[tuple[str, str], Pool] = {}
+        self._active: set[Pool] = set()
+        self._short: set[Pool] = set()
+        self._scaled = 0.0
+        self._scaling: asyncio.TimerHandle | None = None
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._under_way = 0
+        self._stopped: asyncio.Future[None] | None = None
+
+    def invoke(self, target: Target, call: Call, payload: bytes, on_answer: OnAnswer) -> None:
+        """Run the function; `on_answer` is called once, from the loop, however it ends.
+
+        Raises:
+            TooManyRequestsException: a concurrency limit is reached.
+            ServiceUnavailableException: the gateway is stopping.
+        """
+        if self._stopped is not None:
+            raise ServiceUnavailableException("The gateway is stopping and takes no more invocations.")
+        function = target.function
+        reason = self._admission.admit(function)
+        if reason is not None:
+            raise TooManyRequestsException(reason)
+        self._under_way += 1
+        pool = self._serving.get(function)
+        if pool is None:
+            pool = self._serving[function] = Pool(target)
+        live = pool.take(Invocation(call, payload, on_answer), self._loop.time())
+        if live is None:
+            self._scale_soon(pool)
+        else:
+            self._send(pool, live)
+
+    def on_change(self, before: Target | None, after: Target | None) -> None:
+        """Follow the catalogue: reservations, new contents, functions that are gone."""
+        target = after or before
+        assert target is not None  # noqa: S101
+        self._admission.reserve(target.function, None if after is None else after.reserved)
+        pool = self._serving.get(target.function)
+        if pool is None:
+            return
+        if after is None:
+            del self._serving[target.function]
+            self._fail(pool, pool.give_up(), function_not_found(target.arn_latest))
+        for live in pool.end() if after is None else pool.replace(after):
+            self._fleet.retire(pool, live)
+        self._scale_soon(pool)
+
+    def counts(self, namespace: str, name: str) -> tuple[int, int]:
+        """How many instances a function has, and how many invocations of it run."""
+        pool = self._serving.get((namespace, name))
+        return 0 if pool is None else pool.instances, self._admission.running((namespace, name))
+
+    async def stop(self, grace: float) -> None:
+        """Take nothing more, give what runs `grace` seconds to finish, then end every instance."""
+        self._stopped = self._loop.create_future()
+        if self._under_way:
+            await asyncio.wait((self._stopped,), timeout=grace)
+        for timer in (self._scaling, self._sweeping):
+            if timer is not None:
+                timer.cancel()
+        ended = ServiceUnavailableException("The gateway stopped before the function had answered.")
+        for pool in self._active:
+            pool.end()
+            running = [live.invocation for live in pool.busy if live.invocation is not None]
+            self._fail(pool, (*pool.give_up(), *running), ended)
+        await self._fleet.close()
+
+    # Calls.
+
+    def _watch(self, pool: Pool) -> None:
+        """Sweep the pool from now on until it is empty."""
+        self._active.add(pool)
+        if self._sweeping is None:
+            self._sweeping = self._loop.call_later(_SWEEP, self._sweep)
+
+    def _serve(self, pool: Pool) -> None:
+        """Give the waiting calls the idle instances."""
+        while (live := pool.match(self._loop.time())) is not None:
+            self._send(pool, live)
+
+    def _send(self, pool: Pool, live: LiveInstance) -> None:
+        """Send an instance the invocation that it was given; if it is just closing, the call waits again."""
+        invocation, target = live.invocation, pool.target
+        assert invocation is not None  # noqa: S101
+        call = invocation.call
+        head = agent_calls.invoke(
+            live.prefix,
+            request_id=call.request_id,
+            arn=target.arn if call.reference.qualifier is None else target.arn_latest,
+            trace_id=call.trace_id,
+            client_context=call.client_context,
+            tail=call.tail,
+            size=len(invocation.payload),
+        )
+        live.deadline = live.since + target.timeout + _GRACE + (INIT_S if live.cold else 0.0)
+        if not live.connection.invoke(head, invocation.payload):
+            self._fleet.destroy(pool, live)
+            self._again(pool, invocation)
+
+    def _again(self, pool: Pool, invocation: Invocation) -> None:
+        """Let a call that reached no runtime wait at the head of the queue, a bounded number of times."""
+        invocation.attempts += 1
+        if pool.gone:
+            self._answer(pool, invocation, function_not_found(pool.target.arn_latest))
+        elif invocation.attempts >= _ATTEMPTS:
+            self._answer(
+                pool, invocation, ServiceException("No instance of the function took the invocation.")
+            )
+        else:
+            pool.put_back(invocation)
+            self._scale_soon(pool)
+
+    def _fail(self, pool: Pool, invocations: Iterable[Invocation], error: LambdaError) -> None:
+        for invocation in invocations:
+            self._answer(pool, invocation, error)
+
+    def _finish(
+        self, pool: Pool, invocation: Invocation, outcome: tuple[bytes, bool], log_tail: bytes | None = None
+    ) -> None:
+        """Answer with what the function, or the platform in its place, had to say."""
+        payload, function_error = outcome
+        version = pool.target.version
+        self._answer(
+            pool,
+            invocation,
+            Answer(payload=payload, function_error=function_error, log_tail=log_tail, version=version),
+        )
+
+    def _answer(self, pool: Pool, invocation: Invocation, outcome: Answer | LambdaError) -> None:
+        on_answer, invocation.on_answer = invocation.on_answer, None
+        if on_answer is None:
+            return
+        self._leave(pool, invocation)
+        on_answer(outcome)
+
+    def _leave(self, pool: Pool, invocation: Invocation) -> None:
+        """Count the invocation as running no more."""
+        if not invocation.running:
+            return
+        invocation.running = False
+        self._admission.release(pool.target.function)
+        self._under_way -= 1
+        if self._stopped is not None and not self._under_way and not self._stopped.done():
+            self._stopped.set_result(None)
+
+    # What happens to instances.
+
+    def _on_payload(self, pool: Pool, live: LiveInstance, payload: bytes, function_error: bool) -> None:
+        invocation = live.invocation
+        if invocation is None:
+            return
+        live.answered = self._loop.time()
+        if invocation.call.tail:
+            invocation.outcome = (payload, function_error)
+            self._leave(pool, invocation)
+        else:
+            self._finish(pool, invocation, (payload, function_error))
+
+    def _on_free(self, pool: Pool, live: LiveInstance, report: bytes, log_tail: bytes) -> None:
+        invocation, now = live.invocation, self._loop.time()
+        if invocation is not None and invocation.outcome is not None:
+            self._finish(pool, invocation, invocation.outcome, log_tail)
+        pool.learn(live, report, now)
+        if self._on_report is not None:
+            self._on_report(pool.target, report)
+        self._admit_free(pool, live, now)
+
+    def _on_ready(self, pool: Pool, live: LiveInstance) -> None:
+        self._admit_free(pool, live, self._loop.time())
+
+    def _admit_free(self, pool: Pool, live: LiveInstance, now: float) -> None:
+        if not pool.release(live, now):
+            self._fleet.retire(pool, live)
+        elif pool.waiting:
+            self._serve(pool)
+
+    def _on_refused(self, pool: Pool, live: LiveInstance, status: int) -> None:
+        """The instance is of no more use, whatever its reason; the call goes elsewhere."""
+        _log.warning("an instance of %s refused an invocation: HTTP %d", pool.target.arn, status)
+        invocation = self._fleet.destroy(pool, live)
+        if invocation is not None:
+            self._again(pool, invocation)
+
+    def _on_lost(self, pool: Pool, live: LiveInstance, delivered: bool) -> None:
+        invocation = self._fleet.destroy(pool, live)
+        if invocation is None:
+            return
+        if invocation.outcome is not None:
+            self._finish(pool, invocation, invocation.outcome, b"")
+        elif delivered:
+            self._finish(pool, invocation, (exit_error(invocation.call.request_id), True))
+        elif invocation.on_answer is not None:
+            self._again(pool, invocation)
+
+    def _on_failed(self, pool: Pool, hopeless: list[Invocation], error: LambdaError) -> None:
+        self._fail(pool, hopeless, error)
+        self._scale_soon(pool)
+
+    # Timers.
+
+    def _scale_soon(self, pool: Pool) -> None:
+        """Look at the pool's waiting calls once this turn of the loop is over: a burst is one decision."""
+        if pool.waiting and self._stopped is None:
+            self._short.add(pool)
+            self._scale_at(max(self._loop.time(), self._scaled + _RESCALE))
+
+    def _scale_at(self, when: float) -> None:
+        if self._scaling is not None:
+            if self._scaling.when() <= when:
+                return
+            self._scaling.cancel()
+        self._scaling = self._loop.call_at(when, self._scale)
+
+    def _scale(self) -> None:
+        """Ask for the instances that waiting calls lack; look again while any call waits."""
+        self._scaling = None
+        self._scaled = now = self._loop.time()
+        for pool in tuple(self._short):
+            self._serve(pool)
+            for _ in range(pool.lacks(now)):
+                self._fleet.launch(pool)
+                self._watch(pool)
+            if not pool.waiting:
+                self._short.discard(pool)
+        if self._short:
+            self._scale_at(now + _RECHECK)
+
+    def _sweep(self) -> None:
+        """End what is overdue or has been idle for long enough, and forget pools that are empty."""
+        now = self._loop.time()
+        for pool in tuple(self._active):
+            for live in pool.overdue(now):
+                self._end_overdue(pool, live)
+            for live in pool.expired(now):
+                self._fleet.retire(pool, live)
+            if pool.empty:
+                self._active.discard(pool)
+        self._sweeping = self._loop.call_later(_SWEEP, self._sweep) if self._active else None
+
+    def _end_overdue(self, pool: Pool, live: LiveInstance) -> None:
+        """Not even the agent answers (it was stopped, or cannot get rid of the runtime)."""
+        invocation = self._fleet.destroy(pool, live)
+        if invocation is not None:
+            payload = timed_out(invocation.call.request_id, pool.target.timeout)
+            self._finish(pool, invocation, invocation.outcome or (payload, True), None)

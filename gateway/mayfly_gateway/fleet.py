@@ -1,0 +1,174 @@
+"""Instances on their way in and on their way out: asks the backend, connects, specialises, closes, destroys.
+
+Rule: whatever was launched is destroyed exactly when it is of no more use, also if it never got ready; that
+takes tasks, which is why it happens here and never on the path of a warm invocation.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from mayfly_gateway import agent_calls
+from mayfly_gateway.backends import Backend, Instance
+from mayfly_gateway.pool import Invocation, Launch, LiveInstance, Pool
+from mayfly_gateway.upstream import AgentConnection, AgentEvents
+from mayfly_model.errors import LambdaError, ServiceException
+from mayfly_model.limits import SHUTDOWN_S
+
+_CLOSING_GRACE = SHUTDOWN_S + 1.0
+"""How long an agent may take from POST /close to its end, in seconds."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetEvents:
+    """What the dispatcher does about each instance; the last four are `AgentEvents` with their instance."""
+
+    ready: Callable[[Pool, LiveInstance], None]
+    failed: Callable[[Pool, list[Invocation], LambdaError], None]
+    payload: Callable[[Pool, LiveInstance, bytes, bool], None]
+    free: Callable[[Pool, LiveInstance, bytes, bytes], None]
+    refused: Callable[[Pool, LiveInstance, int], None]
+    lost: Callable[[Pool, LiveInstance, bool], None]
+
+
+class Fleet:
+    """The comings and goings of one gateway's instances."""
+
+    def __init__(self, *, backend: Backend, launch_time: float, events: FleetEvents) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._backend = backend
+        self._launch_time = launch_time
+        self._events = events
+        self._launches: set[asyncio.Task[None]] = set()
+        self._removals: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def launch(self, pool: Pool) -> None:
+        """Ask for one instance; `ready` or `failed` follows."""
+        self._begin(self._launch(pool, pool.launch(self._loop.time())), self._launches)
+
+    def retire(self, pool: Pool, live: LiveInstance) -> None:
+        """Let an instance that runs nothing end in its own time, within bounds."""
+        pool.close(live, self._loop.time() + _CLOSING_GRACE)
+        if not live.connection.control(agent_calls.close(live.token), _ignore):
+            live.connection.abort()
+
+    def destroy(self, pool: Pool, live: LiveInstance) -> Invocation | None:
+        """End an instance now, if it has not ended yet; returns the invocation that it had."""
+        if not live.ended:
+            live.ended = True
+            live.connection.abort()
+            self._remove(live.id)
+        return pool.drop(live)
+
+    async def close(self) -> None:
+        """Give up the launches under way and end every instance."""
+        self._closed = True
+        for task in self._launches:
+            task.cancel()
+        await asyncio.gather(*self._launches, *self._removals, return_exceptions=True)
+        await self._backend.close()
+
+    def _remove(self, instance_id: str) -> None:
+        if not self._closed:
+            self._begin(self._backend.destroy(instance_id), self._removals)
+
+    async def _launch(self, pool: Pool, launch: Launch) -> None:
+        try:
+            live = await self._start(pool, launch)
+        except LambdaError as error:
+            self._failed(pool, launch, error)
+        except TimeoutError:
+            self._failed(pool, launch, start_failed(f"it was not ready after {self._launch_time:g} s"))
+        except OSError as error:
+            self._failed(pool, launch, start_failed(str(error)))
+        except Exception as error:
+            _log.exception("launching an instance of %s", launch.target.arn)
+            self._failed(pool, launch, start_failed(f"{type(error).__name__} in the gateway"))
+        else:
+            pool.launched(launch)
+            self._events.ready(pool, live)
+
+    async def _start(self, pool: Pool, launch: Launch) -> LiveInstance:
+        """A specialised instance, or none at all."""
+        async with asyncio.timeout(self._launch_time):
+            instance = await self._backend.launch(launch.target)
+            live = LiveInstance(instance, digest=launch.target.digest)
+            try:
+                live.connection = await _connect(instance, self._agent_events(pool, live))
+            except BaseException:
+                self._remove(instance.id)
+                raise
+            try:
+                await _specialise(live.connection, instance.specialise)
+            except BaseException:
+                self.destroy(pool, live)
+                raise
+        if live.ended:
+            raise start_failed("its agent ended")
+        live.started = self._loop.time() - launch.since
+        return live
+
+    def _agent_events(self, pool: Pool, live: LiveInstance) -> AgentEvents:
+        events = self._events
+        return AgentEvents(
+            payload=partial(events.payload, pool, live),
+            free=partial(events.free, pool, live),
+            refused=partial(events.refused, pool, live),
+            lost=partial(events.lost, pool, live),
+        )
+
+    def _failed(self, pool: Pool, launch: Launch, error: LambdaError) -> None:
+        _log.warning("no instance of %s: %s", launch.target.arn, error.message)
+        self._events.failed(pool, pool.launch_failed(launch, self._loop.time()), error)
+
+    def _begin(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+        task = self._loop.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        task.add_done_callback(_complain)
+
+
+def _complain(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("a backend failed to end an instance", exc_info=error)
+
+
+async def _connect(instance: Instance, events: AgentEvents) -> AgentConnection:
+    loop = asyncio.get_running_loop()
+    if isinstance(instance.address, str):
+        _, connection = await loop.create_unix_connection(partial(AgentConnection, events), instance.address)
+    else:
+        host, port = instance.address
+        _, connection = await loop.create_connection(partial(AgentConnection, events), host, port)
+    return connection
+
+
+async def _specialise(connection: AgentConnection, body: bytes) -> None:
+    reply: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
+
+    def on_reply(status: int, content: bytes) -> None:
+        if not reply.done():
+            reply.set_result((status, content))
+
+    if not connection.control(agent_calls.specialise(body), on_reply):
+        raise start_failed("its agent closed the connection")
+    status, content = await reply
+    if status == 0:
+        raise start_failed("its agent ended")
+    if status != 200:
+        raise start_failed(f"its agent answered {status} {content[:200].decode(errors='replace')}")
+
+
+def start_failed(reason: str) -> LambdaError:
+    """The answer to calls that waited for an instance which could not start."""
+    return ServiceException(f"An instance of the function could not be started: {reason}.")
+
+
+def _ignore(_status: int, _body: bytes) -> None:
+    """The agent's end shows by its connection."""

@@ -1,0 +1,259 @@
+"""The instances of one function version and the calls that wait for one: state alone, no clock and no I/O.
+
+Rule: an instance has at most one invocation, a waiting call takes the first instance that is free, the most
+recently used one is taken first so that the others may grow old, and nothing is routed to an instance of
+another content than the pool's.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from mayfly_gateway import agent_calls
+from mayfly_gateway.answers import Answer
+from mayfly_gateway.backends import Instance
+from mayfly_gateway.catalogue import Target
+from mayfly_gateway.request import Call
+from mayfly_gateway.scaling import Busy, Estimates, shortfall
+from mayfly_gateway.upstream import AgentConnection
+from mayfly_model.errors import LambdaError
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 10.0
+
+
+class _Report(msgspec.Struct, rename="camel"):
+    """What of an agent's report matters here."""
+
+    status: str = ""
+    init_ms: float | None = None
+
+
+_read_report = msgspec.json.Decoder(_Report).decode
+
+
+class Invocation:
+    """A call on its way. `outcome` is kept here only while a log tail is still to come."""
+
+    __slots__ = ("attempts", "call", "on_answer", "outcome", "payload", "running")
+
+    def __init__(self, call: Call, payload: bytes, on_answer: Callable[[Answer | LambdaError], None]) -> None:
+        self.call = call
+        self.payload = payload
+        self.on_answer: Callable[[Answer | LambdaError], None] | None = on_answer
+        self.outcome: tuple[bytes, bool] | None = None
+        self.running = True
+        self.attempts = 0
+
+
+class LiveInstance:
+    """A specialised instance and its connection; times are the loop's.
+
+    `since` is when it last changed between idle and busy, `answered` when its invocation's payload came, `deadline`
+    when the gateway stops to wait for what it does now. `cold`: the next invocation may have to initialise the
+    runtime. `started`: how many seconds it took to be there, until its first invocation is over. `ended`: it is
+    being destroyed.
+    """
+
+    __slots__ = (
+        "answered",
+        "cold",
+        "connection",
+        "deadline",
+        "digest",
+        "ended",
+        "id",
+        "invocation",
+        "prefix",
+        "since",
+        "started",
+        "token",
+    )
+
+    def __init__(self, instance: Instance, *, digest: str) -> None:
+        self.id = instance.id
+        self.token = instance.token
+        self.prefix = agent_calls.invoke_prefix(instance.token)
+        self.digest = digest
+        self.connection: AgentConnection
+        self.invocation: Invocation | None = None
+        self.cold = True
+        self.ended = False
+        self.started = 0.0
+        self.since = 0.0
+        self.answered = 0.0
+        self.deadline = 0.0
+
+    def busy(self, now: float) -> Busy:
+        """How far its invocation is."""
+        return Busy(now - self.since, now - self.answered if self.answered else None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Launch:
+    """An instance that was asked for, and when."""
+
+    target: Target
+    since: float
+
+
+class Pool:
+    """One function version at work."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.waiting: deque[Invocation] = deque()
+        self.idle: list[LiveInstance] = []
+        self.busy: set[LiveInstance] = set()
+        self.closing: set[LiveInstance] = set()
+        self.launches: set[Launch] = set()
+        self.estimates = Estimates()
+        self.gone = False
+        self._failures = 0
+        self._launch_after = 0.0
+
+    def take(self, invocation: Invocation, now: float) -> LiveInstance | None:
+        """Give the invocation an idle instance, or let it wait behind the others."""
+        if self.idle and not self.waiting:
+            return self._bind(self.idle.pop(), invocation, now)
+        self.waiting.append(invocation)
+        return None
+
+    def match(self, now: float) -> LiveInstance | None:
+        """Give the call that has waited longest an idle instance, if there are both."""
+        if self.idle and self.waiting:
+            return self._bind(self.idle.pop(), self.waiting.popleft(), now)
+        return None
+
+    def _bind(self, live: LiveInstance, invocation: Invocation, now: float) -> LiveInstance:
+        live.invocation = invocation
+        live.since = now
+        live.answered = 0.0
+        self.busy.add(live)
+        return live
+
+    def release(self, live: LiveInstance, now: float) -> bool:
+        """Take a free instance, new or used, back among the idle ones; False if its content is not served."""
+        self.busy.discard(live)
+        live.invocation = None
+        live.since = now
+        if self.gone or live.digest != self.target.digest:
+            return False
+        self.idle.append(live)
+        return True
+
+    def learn(self, live: LiveInstance, report: bytes, now: float) -> None:
+        """Keep what an invocation that is over tells: how long the function takes, and how long a cold start."""
+        try:
+            content = _read_report(report)
+        except msgspec.MsgspecError:
+            content = _Report()
+        init = (content.init_ms or 0.0) / 1000
+        if live.started:
+            self.estimates.observe_cold_start(live.started + init)
+            live.started = 0.0
+        self.estimates.observe_duration(max(0.0, now - live.since - init))
+        live.cold = content.status != "success"
+
+    def put_back(self, invocation: Invocation) -> None:
+        """Let a call that reached no runtime be the next one served."""
+        self.waiting.appendleft(invocation)
+
+    def drop(self, live: LiveInstance) -> Invocation | None:
+        """Forget an instance; returns the invocation that it had."""
+        self.busy.discard(live)
+        self.closing.discard(live)
+        if live in self.idle:
+            self.idle.remove(live)
+        invocation, live.invocation = live.invocation, None
+        return invocation
+
+    def close(self, live: LiveInstance, deadline: float) -> None:
+        """Take an instance that runs nothing out of routing; it has until the deadline to end by itself."""
+        self.drop(live)
+        live.deadline = deadline
+        self.closing.add(live)
+
+    def expired(self, now: float) -> list[LiveInstance]:
+        """The instances that have been idle for longer than the function's keep-alive."""
+        limit = now - self.target.keep_alive
+        return [live for live in self.idle if live.since < limit]
+
+    def overdue(self, now: float) -> list[LiveInstance]:
+        """The instances that should have ended what they do, and have not."""
+        return [live for live in (*self.busy, *self.closing) if live.deadline < now]
+
+    def replace(self, target: Target) -> list[LiveInstance]:
+        """Serve a new content from now on; returns the idle instances of the old one."""
+        changed = target.digest != self.target.digest
+        self.target = target
+        if not changed:
+            return []
+        self._failures = 0
+        self._launch_after = 0.0
+        self.estimates = Estimates()
+        return list(self.idle)
+
+    def lacks(self, now: float) -> int:
+        """How many instances to ask for now."""
+        if not self.waiting or now < self._launch_after:
+            return 0
+        digest = self.target.digest
+        return shortfall(
+            waiting=len(self.waiting),
+            busy=(live.busy(now) for live in self.busy if live.digest == digest),
+            launching=(now - launch.since for launch in self.launches if launch.target.digest == digest),
+            estimates=self.estimates,
+        )
+
+    def launch(self, now: float) -> Launch:
+        """Note that an instance of the present content was asked for."""
+        launch = Launch(self.target, now)
+        self.launches.add(launch)
+        return launch
+
+    def launched(self, launch: Launch) -> bool:
+        """Note that it is there; False if its content is no longer served."""
+        self.launches.discard(launch)
+        self._failures = 0
+        return not self.gone and launch.target.digest == self.target.digest
+
+    def launch_failed(self, launch: Launch, now: float) -> list[Invocation]:
+        """Note that it will not come; returns the calls that have nothing left to wait for.
+
+        While other instances may serve the calls these wait on, and the next attempt is made after a pause.
+        """
+        self.launches.discard(launch)
+        digest = self.target.digest
+        if launch.target.digest != digest:
+            return []
+        if any(other.digest == digest for other in (*self.busy, *self.idle)) or any(
+            other.target.digest == digest for other in self.launches
+        ):
+            self._launch_after = now + min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**self._failures)
+            self._failures = min(self._failures + 1, 10)
+            return []
+        return self.give_up()
+
+    def give_up(self) -> list[Invocation]:
+        """Take every waiting call out of the queue."""
+        calls = list(self.waiting)
+        self.waiting.clear()
+        return calls
+
+    def end(self) -> list[LiveInstance]:
+        """Serve nothing any more; returns the idle instances."""
+        self.gone = True
+        return list(self.idle)
+
+    @property
+    def instances(self) -> int:
+        """How many instances serve the function, leaving out those that are on their way in or out."""
+        return len(self.idle) + len(self.busy)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is left here."""
+        return not (self.waiting or self.idle or self.busy or self.closing or self.launches)

@@ -1,0 +1,93 @@
+"""Wiring: builds the gateway from its settings and a backend, starts it, stops it."""
+
+import asyncio
+
+from aiohttp import web
+
+from mayfly_gateway.app import application
+from mayfly_gateway.backends import Backend
+from mayfly_gateway.bodies import Bodies
+from mayfly_gateway.catalogue import Catalogue
+from mayfly_gateway.dispatch import Dispatcher, OnReport
+from mayfly_gateway.front import Front
+from mayfly_gateway.invoke import Invoke
+from mayfly_gateway.logs import Logs
+from mayfly_gateway.settings import Settings
+
+_SHUTDOWN_TIME = 1.0
+"""Seconds that requests which are no invocations may take to end when the gateway stops."""
+
+
+class Gateway:
+    """One gateway. Its `catalogue` is filled from outside, its `logs` by the backend."""
+
+    def __init__(self, settings: Settings, *, on_report: OnReport | None = None) -> None:
+        """`on_report(target, report)` is told of every invocation that is over, with the agent's JSON."""
+        self.catalogue = Catalogue()
+        self.logs = Logs()
+        self._settings = settings
+        self._on_report = on_report
+        self._port = settings.port
+
+    @property
+    def url(self) -> str:
+        """Where it is reached from this machine, with the real port once it is started."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._settings.host, self._settings.host)  # noqa: S104
+        return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
+
+    async def start(self, backend: Backend) -> None:
+        """Listen, with instances from this backend.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        settings, bounds = self._settings, self._settings.bounds
+        self._dispatcher = Dispatcher(backend=backend, settings=settings, on_report=self._on_report)
+        self.catalogue.on_change(self._dispatcher.on_change)
+        invoke = Invoke(catalogue=self.catalogue, dispatcher=self._dispatcher, settings=settings)
+        bodies = Bodies(bounds.buffered_bodies)
+        app = application(
+            invoke=invoke,
+            catalogue=self.catalogue,
+            dispatcher=self._dispatcher,
+            logs=self.logs,
+            bodies=bodies,
+            bounds=bounds,
+        )
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            handler_cancellation=True,
+            auto_decompress=False,
+            keepalive_timeout=bounds.idle_time,
+            shutdown_timeout=_SHUTDOWN_TIME,
+        )
+        await self._runner.setup()
+        other = self._runner.server
+        assert other is not None  # noqa: S101
+        self._front = Front(
+            invoke=invoke, bodies=bodies, bounds=bounds, other=other, others=lambda: len(other.connections)
+        )
+        await self._listen()
+
+    async def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                self._front.connection, self._settings.host, self._settings.port, backlog=1024
+            )
+        except OSError:
+            self._front.close()
+            await self._runner.cleanup()
+            raise
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Accept nothing more, give what runs the settings' `stop_time` to finish, then end everything."""
+        self._server.close()
+        self._front.stop()
+        await self._dispatcher.stop(self._settings.stop_time)
+        await self._runner.cleanup()
+        self._front.close()
+        await self._server.wait_closed()

@@ -1,0 +1,37 @@
+"""What the gateway is told once, when it starts. No module reads the environment or a file for itself."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much one client, and all of them together, may ask of the front. Sizes in bytes, times in seconds."""
+
+    head_size: int = 32 * 1024
+    header_count: int = 100
+    head_time: float = 10.0
+    body_time: float = 60.0
+    idle_time: float = 75.0
+    write_time: float = 60.0
+    linger_time: float = 5.0
+    connections: int = 10_000
+    buffered_bodies: int = 512 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One gateway process. `cluster` stands where AWS has the region, a namespace where it has the account.
+
+    `account_limit` bounds the running invocations of a namespace (AWS: 1,000 per account and region).
+    `launch_time` is how long an instance may take until it can be given an invocation, `stop_time` how long
+    running invocations may go on once the gateway was told to stop; both in seconds.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 9000
+    cluster: str = "local"
+    namespace: str = "default"
+    account_limit: int = 1000
+    launch_time: float = 60.0
+    stop_time: float = 5.0
+    bounds: Bounds = field(default_factory=Bounds)

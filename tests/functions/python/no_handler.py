@@ -1,0 +1,1 @@
+"""A module without the function that its handler setting names."""

@@ -1,0 +1,103 @@
+"""The recent log is whole lines in the order they came, bounded, and readers never hold it up."""
+
+import asyncio
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mayfly_gateway.logs import Logs
+
+FN = ("shop", "hello")
+
+
+def line(message, **more):
+    return json.dumps({"time": 1.5, "requestId": None, "message": message, **more}).encode() + b"\n"
+
+
+def messages(logs, count=1000, function=FN):
+    return [record["message"] for record in logs.tail(*function, count)]
+
+
+def test_records_come_back_with_their_instance():
+    logs = Logs()
+    logs.feed(*FN, "i-1", line("hello", requestId="r"))
+    assert list(logs.tail(*FN, 10)) == [{"time": 1.5, "requestId": "r", "message": "hello", "instance": "i-1"}]
+    assert list(logs.tail("shop", "other", 10)) == []
+
+
+def test_the_tail_is_the_end():
+    logs = Logs()
+    logs.feed(*FN, "i-1", line("a") + line("b") + line("c"))
+    assert messages(logs, 2) == ["b", "c"]
+    assert messages(logs, 0) == []
+
+
+@given(st.lists(st.text(max_size=10), max_size=8), st.lists(st.integers(0, 600), max_size=8))
+def test_lines_are_put_together_however_they_are_cut(texts, cuts):
+    logs = Logs()
+    whole = b"".join(line(text) for text in texts)
+    edges = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
+    for start, end in zip(edges, edges[1:], strict=False):
+        if start < end:
+            logs.feed(*FN, "i-1", whole[start:end])
+            logs.feed(*FN, "i-2", b"\n")
+    assert messages(logs) == texts
+
+
+def test_what_is_no_record_is_a_message():
+    logs = Logs()
+    logs.feed(*FN, "i-1", b"oops\n[1]\n\xff\n" + b"[" * 100_000 + b"\n")
+    assert messages(logs)[:3] == ["oops", "[1]", "\ufffd"]
+
+
+def test_a_function_keeps_a_bounded_number_of_bytes():
+    logs = Logs(per_function=1000)
+    for number in range(1000):
+        logs.feed(*FN, "i-1", line(str(number)))
+    kept = messages(logs)
+    assert kept == [str(number) for number in range(1000 - len(kept), 1000)]
+    assert 10 < len(kept) < 25
+
+
+def test_all_functions_together_keep_a_bounded_number_of_bytes():
+    logs = Logs(per_function=1000, in_all=3000)
+    for number in range(10):
+        for _ in range(50):
+            logs.feed("shop", str(number), "i", line("x"))
+    assert [number for number in range(10) if messages(logs, function=("shop", str(number)))] == [8, 9] or [
+        number for number in range(10) if messages(logs, function=("shop", str(number)))
+    ] == [7, 8, 9]
+
+
+def test_a_line_without_end_is_cut_off():
+    logs = Logs()
+    for _ in range(40):
+        logs.feed(*FN, "i-1", b"x" * 100_000)
+    logs.feed(*FN, "i-1", b"\n" + line("after"))
+    assert messages(logs)[-1] == "after"
+
+
+async def test_a_follower_gets_what_comes_after_it():
+    logs = Logs()
+    logs.feed(*FN, "i-1", line("before"))
+    following = logs.follow(*FN)
+    logs.feed(*FN, "i-1", line("one") + line("two"))
+    logs.feed("shop", "other", "i-1", line("not this"))
+    assert [(await anext(following))["message"] for _ in range(2)] == ["one", "two"]
+    waiting = asyncio.create_task(following.__anext__())
+    await asyncio.sleep(0)
+    logs.feed(*FN, "i-1", line("three"))
+    assert (await waiting)["message"] == "three"
+
+
+async def test_a_slow_follower_is_told_what_it_lost():
+    logs = Logs()
+    following = logs.follow(*FN)
+    for _ in range(100):
+        logs.feed(*FN, "i-1", line("x" * 100_000))
+    seen = [await anext(following) for _ in range(43)]
+    lost = [record["dropped"] for record in seen if "dropped" in record]
+    assert lost == [100 - 42]
+    logs.feed(*FN, "i-1", line("again"))
+    assert (await anext(following))["message"] == "again"
