@@ -74,7 +74,7 @@ class Client:
         Raises:
             CallFailed: no gateway there, or no such function.
         """
-        namespace = quote(self._namespace or "-", safe="")
+        namespace = quote(self._namespace or "default", safe="")
         path = f"/mayfly/v1beta1/namespaces/{namespace}/functions/{quote(name, safe='')}/logs"
         fields = f"?tail={tail}&follow={'true' if follow else 'false'}"
         answer = self._request("GET", path + fields, stream=True)

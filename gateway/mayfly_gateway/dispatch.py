@@ -63,7 +63,7 @@ class Dispatcher:
         self._serving: dict[tuple[str, str], Pool] = {}
         self._active: set[Pool] = set()
         self._short: set[Pool] = set()
-        self._scaled = 0.0
+        self._scaled = self._scale_due = 0.0
         self._scaling: asyncio.TimerHandle | None = None
         self._sweeping: asyncio.TimerHandle | None = None
         self._under_way = 0
@@ -268,9 +268,10 @@ class Dispatcher:
 
     def _scale_at(self, when: float) -> None:
         if self._scaling is not None:
-            if self._scaling.when() <= when:
+            if self._scale_due <= when:
                 return
             self._scaling.cancel()
+        self._scale_due = when
         self._scaling = self._loop.call_at(when, self._scale)
 
     def _scale(self) -> None:

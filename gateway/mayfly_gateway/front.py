@@ -21,7 +21,6 @@ from mayfly_gateway.request import new_request_id
 from mayfly_gateway.settings import Bounds
 from mayfly_model.errors import LambdaError
 
-_SWEEP = 1.0
 _FOREVER = float("inf")
 
 
@@ -58,7 +57,7 @@ class Front:
         self.stopping = False
         self.date = formatdate(usegmt=True)
         self._others = others
-        self._timer = self.loop.call_later(_SWEEP, self._sweep)
+        self._timer = self.loop.call_later(self.bounds.tick, self._sweep)
 
     def connection(self) -> "FrontConnection":
         """The protocol of one new connection."""
@@ -86,7 +85,7 @@ class Front:
         for connection in tuple(self.connections):
             if connection.deadline < now:
                 connection.expire()
-        self._timer = self.loop.call_later(_SWEEP, self._sweep)
+        self._timer = self.loop.call_later(self.bounds.tick, self._sweep)
 
 
 class FrontConnection(asyncio.Protocol):

@@ -198,7 +198,7 @@ class Pool:
 
     def lacks(self, now: float) -> int:
         """How many instances to ask for now."""
-        if not self.waiting or now < self._launch_after:
+        if not self.waiting or (now < self._launch_after and (self.busy or self.idle)):
             return 0
         digest = self.target.digest
         return shortfall(
@@ -223,19 +223,19 @@ class Pool:
     def launch_failed(self, launch: Launch, now: float) -> list[Invocation]:
         """Note that it will not come; returns the calls that have nothing left to wait for.
 
-        While other instances may serve the calls these wait on, and the next attempt is made after a pause.
+        Where instances serve, the calls wait on for those, and the next attempt is made after a pause. Elsewhere
+        each launch that is still under way keeps one call waiting, and the longest waiting others are over.
         """
         self.launches.discard(launch)
         digest = self.target.digest
         if launch.target.digest != digest:
             return []
-        if any(other.digest == digest for other in (*self.busy, *self.idle)) or any(
-            other.target.digest == digest for other in self.launches
-        ):
+        if any(live.digest == digest for live in (*self.busy, *self.idle)):
             self._launch_after = now + min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**self._failures)
             self._failures = min(self._failures + 1, 10)
             return []
-        return self.give_up()
+        coming = sum(1 for other in self.launches if other.target.digest == digest)
+        return [self.waiting.popleft() for _ in range(len(self.waiting) - coming)]
 
     def give_up(self) -> list[Invocation]:
         """Take every waiting call out of the queue."""

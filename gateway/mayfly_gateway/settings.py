@@ -5,7 +5,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """How much one client, and all of them together, may ask of the front. Sizes in bytes, times in seconds."""
+    """How much one client, and all of them together, may ask of the front. Sizes in bytes, times in seconds.
+
+    Times: for a whole head, a whole body, between two requests, for a client to read its reply, and to finish
+    sending once it has been refused; `tick` is how often they are looked at.
+    """
 
     head_size: int = 32 * 1024
     header_count: int = 100
@@ -14,6 +18,7 @@ class Bounds:
     idle_time: float = 75.0
     write_time: float = 60.0
     linger_time: float = 5.0
+    tick: float = 1.0
     connections: int = 10_000
     buffered_bodies: int = 512 * 1024 * 1024
 

@@ -1,7 +1,7 @@
 """The answers of an agent: the payload first, then the freedom of the instance, and nothing unforeseen."""
 
 import asyncio
-
+import itertools
 
 import pytest
 from hypothesis import given
@@ -128,7 +128,7 @@ def test_it_does_not_matter_how_the_bytes_are_cut(payload, failed, cuts):
     extra = [b"Mayfly-Function-Error: Unhandled"] if failed else []
     whole = head(len(payload), *extra) + chunk(payload) + end(b"Mayfly-Log-Tail: eA==")
     edges = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
-    instance.says(*(whole[a:b] for a, b in zip(edges, edges[1:], strict=False) if a < b))
+    instance.says(*(whole[a:b] for a, b in itertools.pairwise(edges) if a < b))
     assert instance.seen == [("payload", payload, failed), ("free", REPORT, b"eA==")]
     assert instance.wire.state == "open"
 

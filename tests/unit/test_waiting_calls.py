@@ -122,15 +122,18 @@ def test_a_change_that_instances_do_not_notice_keeps_them():
     assert pool.take(invocation(), 0) is live
 
 
-def test_a_launch_that_fails_ends_the_calls_that_nothing_else_will_serve():
+def test_a_launch_that_fails_ends_the_call_that_nothing_else_will_serve():
     pool = Pool(target())
     calls = [invocation(), invocation()]
     for call in calls:
         pool.take(call, 0)
     first, second = pool.launch(0), pool.launch(0)
-    assert pool.launch_failed(first, 1) == []
-    assert pool.launch_failed(second, 1) == calls
+    assert pool.launch_failed(first, 1) == calls[:1]
+    assert pool.lacks(1) == 0
+    assert pool.launch_failed(second, 1) == calls[1:]
     assert pool.empty
+    pool.take(invocation(), 1)
+    assert pool.lacks(1) == 1
 
 
 def test_after_a_failed_launch_the_next_one_waits_while_others_serve():
@@ -159,7 +162,12 @@ def test_instances_of_an_old_content_are_not_counted_on():
 
 @pytest.mark.parametrize(
     ("report", "cold"),
-    [(b'{"status":"success","initMs":null}', False), (b'{"status":"timeout"}', True), (b"", True), (b"[", True)],
+    [
+        (b'{"status":"success","initMs":null}', False),
+        (b'{"status":"timeout"}', True),
+        (b"", True),
+        (b"[", True),
+    ],
 )
 def test_the_report_tells_whether_the_runtime_is_still_there(report, cold):
     pool = Pool(target())

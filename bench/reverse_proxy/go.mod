@@ -1,0 +1,3 @@
+module mayfly.dev/bench/reverse-proxy
+
+go 1.21

@@ -1,0 +1,229 @@
+"""A real gateway on a real port, with agents that the test scripts."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+import uvloop
+
+from mayfly_gateway.backends import Instance
+from mayfly_gateway.catalogue import latest
+from mayfly_gateway.server import Gateway
+from mayfly_gateway.settings import Bounds, Settings
+from mayfly_model.function import FunctionSpec
+
+REPORT = b'{"durationMs":1,"billedMs":1,"initMs":null,"maxMemoryMb":1,"status":"success","errorType":null}'
+
+
+class Agent(asyncio.Protocol):
+    """The agent of one instance. What it does with an invocation stands in the payload's `do`.
+
+    echo (the default), hold (until `release`), late (payload now, the end at `release`), refuse, die, reset (dies with
+    the request unread), half (dies within its answer).
+    """
+
+    def __init__(self, agents: "Agents", instance_id: str) -> None:
+        self.agents = agents
+        self.id = instance_id
+        self.buffer = b""
+        self.held: bytes | None = None
+
+    def connection_made(self, transport) -> None:
+        self.transport = transport
+        self.agents.connected[self.id] = self
+
+    def connection_lost(self, exc) -> None:
+        self.agents.connected.pop(self.id, None)
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        head, separator, rest = self.buffer.partition(b"\r\n\r\n")
+        if not separator:
+            return
+        size = int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0])
+        if len(rest) < size:
+            return
+        self.buffer = rest[size:]
+        self.serve(head, rest[:size])
+
+    def serve(self, head: bytes, body: bytes) -> None:
+        if head.startswith(b"POST /invoke"):
+            self.agents.invocations.append((self.id, head, body))
+            content = json.loads(body)
+            getattr(self, content.get("do", "echo") if isinstance(content, dict) else "echo")(body)
+        elif head.startswith(b"POST /specialise"):
+            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        else:
+            self.transport.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}")
+            self.transport.close()
+
+    def payload(self, body: bytes) -> None:
+        self.transport.write(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nMayfly-Payload-Length: %d\r\n\r\n%x\r\n%b\r\n"
+            % (len(body), len(body), body)
+        )
+
+    def end(self) -> None:
+        self.transport.write(b"0\r\nMayfly-Report: " + REPORT + b"\r\nMayfly-Log-Tail: dGFpbA==\r\n\r\n")
+
+    def echo(self, body: bytes) -> None:
+        self.payload(body)
+        self.end()
+
+    def hold(self, body: bytes) -> None:
+        self.held = body
+
+    def late(self, body: bytes) -> None:
+        self.payload(body)
+        self.held = b""
+
+    def large(self, body: bytes) -> None:
+        self.echo(b'"' + b"x" * 6_000_000 + b'"')
+
+    def refuse(self, body: bytes) -> None:
+        self.transport.write(b"HTTP/1.1 409 Conflict\r\nContent-Length: 17\r\n\r\n" + b'{"reason":"Busy"}')
+
+    def die(self, body: bytes) -> None:
+        self.transport.abort()
+
+    def half(self, body: bytes) -> None:
+        self.transport.write(b"HTTP/1.1 200 OK\r\nTransfer-Enc")
+        self.transport.close()
+
+    def release(self) -> None:
+        if self.held:
+            self.payload(self.held)
+        self.held = None
+        self.end()
+
+
+class Agents:
+    """A backend whose instances are `Agent`s in this process, each on a Unix socket of its own."""
+
+    def __init__(self, directory) -> None:
+        self.directory = directory
+        self.number = 0
+        self.servers = {}
+        self.connected = {}
+        self.invocations = []
+        self.destroyed = []
+        self.failure = None
+        self.launching = asyncio.Event()
+        self.launching.set()
+
+    async def launch(self, target) -> Instance:
+        self.number += 1
+        name = f"i-{self.number}"
+        await self.launching.wait()
+        if self.failure is not None:
+            raise self.failure
+        path = str(self.directory / name)
+        loop = asyncio.get_running_loop()
+        self.servers[name] = await loop.create_unix_server(lambda: Agent(self, name), path)
+        return Instance(id=name, address=path, token="secret", specialise=b"{}")
+
+    async def destroy(self, instance_id: str) -> None:
+        if instance_id not in self.destroyed:
+            self.destroyed.append(instance_id)
+        if (server := self.servers.pop(instance_id, None)) is not None:
+            server.close()
+        if (agent := self.connected.get(instance_id)) is not None:
+            agent.transport.abort()
+
+    async def close(self) -> None:
+        for instance_id in list(self.servers):
+            await self.destroy(instance_id)
+
+
+class Client:
+    """One TCP connection to the gateway."""
+
+    def __init__(self, reader, writer) -> None:
+        self.reader, self.writer = reader, writer
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    def invoke(self, payload="{}", *lines: str, name="hello") -> None:
+        body = payload if isinstance(payload, bytes) else payload.encode()
+        head = [
+            f"POST /2015-03-31/functions/{name}/invocations HTTP/1.1",
+            f"Content-Length: {len(body)}",
+            *lines,
+        ]
+        self.send("\r\n".join([*head, "", ""]).encode() + body)
+
+    async def reply(self):
+        """Status, headers (lower case) and body of the next reply."""
+        head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        headers = {key.lower(): value for key, value in (line.split(": ", 1) for line in head[1:] if line)}
+        body = await self.reader.readexactly(int(headers.get("content-length", 0)))
+        return int(head[0].split()[1]), headers, body
+
+    async def ended(self) -> bytes:
+        """What came until the gateway ended the connection."""
+        return await self.reader.read()
+
+
+class World:
+    """The gateway, its agents, and clients."""
+
+    def __init__(self, gateway: Gateway, agents: Agents) -> None:
+        self.gateway = gateway
+        self.agents = agents
+        self.clients: list[Client] = []
+
+    async def client(self, **options) -> Client:
+        port = int(self.gateway.url.rpartition(":")[2])
+        client = Client(*await asyncio.open_connection("127.0.0.1", port, **options))
+        self.clients.append(client)
+        return client
+
+    def deploy(self, name="hello", *, digest="1", **spec) -> None:
+        content = {
+            "runtime": "python3.13",
+            "handler": "a.b",
+            "code": {"inline": {"a.py": "b = print"}},
+            **spec,
+        }
+        target = latest(
+            FunctionSpec.model_validate(content),
+            cluster="local",
+            namespace="default",
+            name=name,
+            digest=digest,
+        )
+        self.gateway.catalogue.put(target)
+
+    async def until(self, condition) -> None:
+        """Wait for something that the gateway does by itself; the test's timeout bounds it."""
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """The gateway runs on uvloop, and must on asyncio's own loop."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+def bounds() -> Bounds:
+    return Bounds()
+
+
+@pytest.fixture
+async def world(bounds, tmp_path_factory) -> AsyncIterator[World]:
+    directory = tmp_path_factory.mktemp("s")
+    agents = Agents(directory)
+    gateway = Gateway(Settings(port=0, account_limit=20, stop_time=0.2, launch_time=0.5, bounds=bounds))
+    await gateway.start(agents)
+    it = World(gateway, agents)
+    it.deploy()
+    yield it
+    for client in it.clients:
+        client.writer.close()
+        with contextlib.suppress(ConnectionError):
+            await client.writer.wait_closed()
+    await gateway.stop()
