@@ -1,8 +1,9 @@
 """What `mayfly dev` shows: the endpoint, the functions, a line per invocation, and what the functions write."""
 
+import asyncio
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rich.table import Table
 from rich.text import Text
@@ -13,8 +14,30 @@ from mayfly_gateway.catalogue import Target
 from mayfly_gateway.logs import Logs
 
 STYLES = ("cyan", "magenta", "blue", "green", "yellow")
+LINES_A_SECOND = 100
 SHOWN = 4000
 """Characters of one message; the rest is in `mayfly logs`."""
+
+
+class Pace:
+    """Lets so many lines through in a second as a person can follow, and tells how many it held back."""
+
+    def __init__(self, tell: Callable[[int], None]) -> None:
+        self._tell = tell
+        self._second: asyncio.TimerHandle | None = None
+        self._lines = 0
+
+    def allows(self) -> bool:
+        """Whether the next line may be shown."""
+        if self._second is None:
+            self._second = asyncio.get_running_loop().call_later(1.0, self._over)
+        self._lines += 1
+        return self._lines <= LINES_A_SECOND
+
+    def _over(self) -> None:
+        held, self._lines, self._second = max(0, self._lines - LINES_A_SECOND), 0, None
+        if held:
+            self._tell(held)
 
 
 class Screen:
@@ -24,6 +47,7 @@ class Screen:
         self._out = present.out
         self._width = 8
         self._styles: dict[tuple[str, str], str] = {}
+        self._pace = Pace(self._skipped)
 
     def progress(self, sentence: str) -> None:
         """Something takes a while."""
@@ -72,6 +96,8 @@ class Screen:
 
     def invocation(self, target: Target, report: bytes) -> None:
         """One line about an invocation that is over; `report` is the agent's JSON."""
+        if not self._pace.allows():
+            return
         try:
             figures = json.loads(report)
         except ValueError:
@@ -90,8 +116,13 @@ class Screen:
             label = self._label(target.namespace, target.name)
             if "dropped" in record:
                 self._out.print(label + Text(f"{record['dropped']} messages not shown", style="dim"))
-            elif not present.is_platform(record["message"]):
+            elif not present.is_platform(record["message"]) and self._pace.allows():
                 self._out.print(label + Text("│ ", style="dim") + present.message(record["message"][:SHOWN]))
+
+    def _skipped(self, lines: int) -> None:
+        self._out.print(
+            Text(f"… {lines} more lines within a second; `mayfly logs NAME` has them", style="dim")
+        )
 
     def _label(self, namespace: str, name: str) -> Text:
         style = self._styles.setdefault((namespace, name), STYLES[len(self._styles) % len(STYLES)])
