@@ -5,7 +5,6 @@ import json
 import time
 from collections.abc import Callable, Iterable
 
-from rich.table import Table
 from rich.text import Text
 
 from mayfly_cli import present
@@ -61,17 +60,11 @@ class Screen:
     def welcome(self, url: str, targets: Iterable[Target]) -> None:
         """What is served and how it is called."""
         served = list(targets)
-        table = Table(box=None, padding=(0, 2), show_header=False)
-        for target in served:
-            runtime = target.spec.runtime or ""
-            figures = f"{target.memory_size} MB", f"{target.timeout} s"
-            table.add_row(
-                Text(target.name, style="bold"), runtime, *figures, Text(target.source or "", style="dim")
-            )
         example = served[0].name
         self._out.print(Text("Mayfly", style="bold"), Text("local mode", style="dim"))
         self._out.print("Endpoint ", Text(url, style="bold green"))
-        self._out.print(table)
+        for line in listing(served):
+            self._out.print(line)
         self._out.print(Text(f"Call one:  mayfly invoke {example}", style="dim"))
         self._out.print(
             Text(
@@ -129,3 +122,24 @@ class Screen:
         self._width = max(self._width, len(name))
         clock = time.strftime("%H:%M:%S ")
         return Text(clock, style="dim") + Text(f"{name:<{self._width}} ", style=style)
+
+
+def listing(served: list[Target]) -> list[Text]:
+    """One line a function: name, runtime, memory, timeout, and where it is declared."""
+    rows = [
+        (
+            target.name,
+            target.spec.runtime or "",
+            f"{target.memory_size} MB",
+            f"{target.timeout} s",
+            target.source or "",
+        )
+        for target in served
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    return [
+        Text(f"  {row[0]:<{widths[0]}}  ", style="bold")
+        + Text(f"{row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]:>{widths[3]}}  ")
+        + Text(row[4], style="dim")
+        for row in rows
+    ]

@@ -1,20 +1,21 @@
 """What callers are told: the outcome of an invocation or an error, as status, headers and body. Pure.
 
 Both fronts send exactly these replies. A function's failure is an outcome like any other: a 200 whose body is
-the runtime's own words, or the platform's where the runtime can say nothing.
+the runtime's own words, or the platform's where the runtime can say nothing. What is made for each request is a
+msgspec structure, which costs a fifth of a frozen dataclass.
 """
 
 import json
-from dataclasses import dataclass
 from http import HTTPStatus
+
+import msgspec
 
 from mayfly_model.errors import LambdaError
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of an invocation. `log_tail` is base64, as the agent sent it; None if it was not asked for."""
 
     payload: bytes
@@ -23,8 +24,7 @@ class Answer:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """An HTTP answer. The server adds Content-Length and Connection."""
 
     status: int

@@ -138,6 +138,8 @@ class Routes:
     @asynccontextmanager
     async def _body(self, request: web.Request) -> AsyncIterator[bytes]:
         """The request's body, within the same bounds as on the fast lane."""
+        if (request.content_length or 0) > SYNC_PAYLOAD_BYTES:
+            raise too_large()
         parts: list[bytes] = []
         held = 0
         try:

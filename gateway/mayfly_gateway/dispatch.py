@@ -117,15 +117,15 @@ class Dispatcher:
         self._stopped = self._loop.create_future()
         if self._under_way:
             await asyncio.wait((self._stopped,), timeout=grace)
-        for timer in (self._scaling, self._sweeping):
-            if timer is not None:
-                timer.cancel()
         ended = ServiceUnavailableException("The gateway stopped before the function had answered.")
         for pool in self._active:
             pool.end()
             running = [live.invocation for live in pool.busy if live.invocation is not None]
             self._fail(pool, (*pool.give_up(), *running), ended)
         await self._fleet.close()
+        for timer in (self._scaling, self._sweeping):
+            if timer is not None:
+                timer.cancel()
 
     # Calls.
 
@@ -262,7 +262,7 @@ class Dispatcher:
 
     def _scale_soon(self, pool: Pool) -> None:
         """Look at the pool's waiting calls once this turn of the loop is over: a burst is one decision."""
-        if pool.waiting and self._stopped is None:
+        if pool.waiting:
             self._short.add(pool)
             self._scale_at(max(self._loop.time(), self._scaled + _RESCALE))
 

@@ -21,6 +21,9 @@ from mayfly_model.limits import SHUTDOWN_S
 _CLOSING_GRACE = SHUTDOWN_S + 1.0
 """How long an agent may take from POST /close to its end, in seconds."""
 
+_STARTS = 3
+"""How many instances are tried, one after the other, where one ends as it is started."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -80,7 +83,8 @@ class Fleet:
 
     async def _launch(self, pool: Pool, launch: Launch) -> None:
         try:
-            live = await self._start(pool, launch)
+            async with asyncio.timeout(self._launch_time):
+                live = await self._start(pool, launch)
         except LambdaError as error:
             self._failed(pool, launch, error)
         except TimeoutError:
@@ -95,22 +99,29 @@ class Fleet:
             self._events.ready(pool, live)
 
     async def _start(self, pool: Pool, launch: Launch) -> LiveInstance:
-        """A specialised instance, or none at all."""
-        async with asyncio.timeout(self._launch_time):
-            instance = await self._backend.launch(launch.target)
-            live = LiveInstance(instance, digest=launch.target.digest)
+        """A specialised instance; one that ends on the way there is replaced, for nothing has been run on it."""
+        for _ in range(_STARTS - 1):
             try:
-                live.connection = await _connect(instance, self._agent_events(pool, live))
-            except BaseException:
-                self._remove(instance.id)
-                raise
-            try:
-                await _specialise(live.connection, instance.specialise)
-            except BaseException:
-                self.destroy(pool, live)
-                raise
+                return await self._start_once(pool, launch)
+            except (ConnectionError, FileNotFoundError) as error:
+                _log.warning("an instance of %s ended as it was started: %s", launch.target.arn, error)
+        return await self._start_once(pool, launch)
+
+    async def _start_once(self, pool: Pool, launch: Launch) -> LiveInstance:
+        instance = await self._backend.launch(launch.target)
+        live = LiveInstance(instance, digest=launch.target.digest)
+        try:
+            live.connection = await _connect(instance, self._agent_events(pool, live))
+        except BaseException:
+            self._remove(instance.id)
+            raise
+        try:
+            await _specialise(live.connection, instance.specialise)
+        except BaseException:
+            self.destroy(pool, live)
+            raise
         if live.ended:
-            raise start_failed("its agent ended")
+            raise ConnectionAbortedError("its agent ended")
         live.started = self._loop.time() - launch.since
         return live
 
@@ -157,10 +168,10 @@ async def _specialise(connection: AgentConnection, body: bytes) -> None:
             reply.set_result((status, content))
 
     if not connection.control(agent_calls.specialise(body), on_reply):
-        raise start_failed("its agent closed the connection")
+        raise ConnectionAbortedError("its agent closed the connection")
     status, content = await reply
     if status == 0:
-        raise start_failed("its agent ended")
+        raise ConnectionAbortedError("its agent ended")
     if status != 200:
         raise start_failed(f"its agent answered {status} {content[:200].decode(errors='replace')}")
 

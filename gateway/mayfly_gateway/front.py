@@ -9,7 +9,6 @@ import asyncio
 import re
 from collections.abc import Callable
 from email.utils import formatdate
-from enum import Enum, auto
 from typing import cast
 
 from mayfly_gateway.answers import Reply, error_reply, head
@@ -18,21 +17,16 @@ from mayfly_gateway.http_errors import RequestTimeoutException
 from mayfly_gateway.incoming import IncomingRequest, find_head, match_invoke
 from mayfly_gateway.invoke import Invoke
 from mayfly_gateway.request import new_request_id
+from mayfly_gateway.sending import send
 from mayfly_gateway.settings import Bounds
 from mayfly_model.errors import LambdaError
 
 _FOREVER = float("inf")
 
 
-class _State(Enum):
-    READY = auto()
-    """Between two requests."""
-    READING = auto()
-    """A request has begun."""
-    SERVING = auto()
-    """The request is complete, its reply is not there yet."""
-    ENDING = auto()
-    """The last reply is written; what still comes is thrown away."""
+_READY, _READING, _SERVING, _ENDING = range(4)
+"""Where a connection is: between two requests; one has begun; one is complete and its reply awaited; the last reply
+is written and what still comes is thrown away. Plain numbers, since an Enum's members cost on each access."""
 
 
 class Front:
@@ -98,7 +92,7 @@ class FrontConnection(asyncio.Protocol):
     def __init__(self, front: Front) -> None:
         self._front = front
         self._transport: asyncio.Transport | None = None
-        self._state = _State.READY
+        self._state = _READY
         self._request: IncomingRequest | None = None
         self._buffer = b""
         self._held = 0
@@ -122,7 +116,7 @@ class FrontConnection(asyncio.Protocol):
         self._front.connections.discard(self)
         self._transport = self._request = None
         self._buffer = b""
-        if self._state is not _State.SERVING:
+        if self._state != _SERVING:
             self._let_go()
 
     def pause_writing(self) -> None:
@@ -132,15 +126,15 @@ class FrontConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The client has read."""
         self._choked = False
-        if self._state is _State.READY:
+        if self._state == _READY:
             self._wait(self._front.bounds.idle_time)
             self._go_on()
 
     def data_received(self, data: bytes) -> None:
         """Read what came, or keep it until its turn comes."""
-        if self._state is _State.ENDING:
+        if self._state == _ENDING:
             return
-        if self._state is _State.SERVING or self._choked:
+        if self._state == _SERVING or self._choked:
             self._keep(data)
         else:
             self._read(data)
@@ -156,18 +150,14 @@ class FrontConnection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         """Turn to what was pipelined meanwhile."""
-        if self._state is not _State.READY or self._choked or self._transport is None:
+        if self._state != _READY or self._choked or self._transport is None:
             return
         data, self._buffer = self._buffer, b""
         if data:
             self._read(data)
-        if self._paused and not self._serving and self._transport is not None:
+        if self._paused and self._state != _SERVING and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
-
-    @property
-    def _serving(self) -> bool:
-        return self._state is _State.SERVING
 
     def _read(self, data: bytes) -> None:
         try:
@@ -183,8 +173,8 @@ class FrontConnection(asyncio.Protocol):
         end = find_head(data, self._front.bounds) if data else 0
         if end == 0:
             self._buffer = data
-            if data and self._state is _State.READY:
-                self._state = _State.READING
+            if data and self._state == _READY:
+                self._state = _READING
                 self._wait(self._front.bounds.head_time)
         elif (request_line := match_invoke(data)) is not None:
             self._begin(request_line, data[:end], data[end:])
@@ -193,7 +183,7 @@ class FrontConnection(asyncio.Protocol):
 
     def _begin(self, request_line: re.Match[bytes], start: bytes, rest: bytes) -> None:
         self._buffer = b""
-        self._state = _State.READING
+        self._state = _READING
         self._request = request = IncomingRequest(request_line, start)
         if rest or request.complete:
             self._read_body(request, rest)
@@ -211,7 +201,7 @@ class FrontConnection(asyncio.Protocol):
         self._held += size
         if not request.complete:
             return
-        self._state = _State.SERVING
+        self._state = _SERVING
         self.deadline = _FOREVER
         if rest:
             self._keep(rest)
@@ -244,7 +234,7 @@ class FrontConnection(asyncio.Protocol):
         if not keep_alive:
             self._end(self._transport)
             return
-        self._state = _State.READY
+        self._state = _READY
         self._wait(self._front.bounds.write_time if self._choked else self._front.bounds.idle_time)
         if self._buffer:
             self._front.loop.call_soon(self._go_on)
@@ -260,7 +250,7 @@ class FrontConnection(asyncio.Protocol):
 
     def _write(self, reply: Reply, connection: str) -> None:
         assert self._transport is not None  # noqa: S101
-        self._transport.writelines((head(reply, date=self._front.date, connection=connection), reply.body))
+        send(self._transport, head(reply, date=self._front.date, connection=connection), reply.body)
 
     def _let_go(self) -> None:
         """Count this request's body as held no more."""
@@ -274,7 +264,7 @@ class FrontConnection(asyncio.Protocol):
 
     def _end(self, transport: asyncio.Transport) -> None:
         """Half-close, and let the client finish what it is sending: a reset would cost it the reply."""
-        self._state = _State.ENDING
+        self._state = _ENDING
         unsent = transport.get_write_buffer_size() > 0
         self._wait(self._front.bounds.write_time if unsent else self._front.bounds.linger_time)
         if self._paused:
@@ -285,13 +275,13 @@ class FrontConnection(asyncio.Protocol):
 
     def end_if_ready(self) -> None:
         """End now if no request is under way."""
-        if self._state is _State.READY and self._transport is not None:
+        if self._state == _READY and self._transport is not None:
             self._transport.close()
             self._wait(self._front.bounds.linger_time)
 
     def expire(self) -> None:
         """The client was given its time."""
-        if self._state is _State.READING:
+        if self._state == _READING:
             self._refuse(RequestTimeoutException("The request did not arrive in time."))
         else:
             self.abort()

@@ -113,11 +113,14 @@ class Pool:
         self.gone = False
         self._failures = 0
         self._launch_after = 0.0
+        self._waiting_since = 0.0
 
     def take(self, invocation: Invocation, now: float) -> LiveInstance | None:
         """Give the invocation an idle instance, or let it wait behind the others."""
         if self.idle and not self.waiting:
             return self._bind(self.idle.pop(), invocation, now)
+        if not self.waiting:
+            self._waiting_since = now
         self.waiting.append(invocation)
         return None
 
@@ -198,18 +201,20 @@ class Pool:
 
     def lacks(self, now: float) -> int:
         """How many instances to ask for now."""
-        if not self.waiting or (now < self._launch_after and (self.busy or self.idle)):
+        if not self.waiting or self.gone or (now < self._launch_after and (self.busy or self.idle)):
             return 0
         digest = self.target.digest
         return shortfall(
             waiting=len(self.waiting),
-            busy=(live.busy(now) for live in self.busy if live.digest == digest),
-            launching=(now - launch.since for launch in self.launches if launch.target.digest == digest),
+            waiting_for=now - self._waiting_since,
+            busy=[live.busy(now) for live in self.busy if live.digest == digest],
+            launching=[now - launch.since for launch in self.launches if launch.target.digest == digest],
             estimates=self.estimates,
         )
 
     def launch(self, now: float) -> Launch:
         """Note that an instance of the present content was asked for."""
+        self._waiting_since = now
         launch = Launch(self.target, now)
         self.launches.add(launch)
         return launch

@@ -11,7 +11,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
@@ -49,8 +48,7 @@ _NAMESPACE = re.compile(OBJECT_NAME_PATTERN, re.ASCII)
 _NAMESPACE_LENGTH = 63
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One Invoke request, checked but for its body and for whether the function exists.
 
     `client_context` is the decoded JSON on one line.

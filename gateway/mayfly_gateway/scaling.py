@@ -1,11 +1,13 @@
 """How many instances a function lacks. Pure, and the only place where that is decided.
 
 Rule: an instance is asked for only for a waiting call that, by the function's own recent durations, no busy
-instance will serve before a new one could. The estimates may be wrong: the dispatcher asks again while calls
-wait, and an invocation that has outlived its estimate is expected to take as long again.
+instance will serve before a new one could. That spares a burst that is over before a new instance would be there;
+where calls have been waiting without a break for as long as a new one takes, it is no burst, and the instances
+are doubled, at most to one for each call. The estimates may be wrong: the dispatcher asks again while calls wait,
+and an invocation that has outlived its estimate is expected to take as long again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _WEIGHT = 0.2
@@ -45,8 +47,18 @@ class Busy:
     finishing: float | None = None
 
 
-def shortfall(*, waiting: int, busy: Iterable[Busy], launching: Iterable[float], estimates: Estimates) -> int:
-    """How many instances to ask for; `launching` is how long ago each of those on their way was asked for.
+def shortfall(
+    *,
+    waiting: int,
+    waiting_for: float,
+    busy: Sequence[Busy],
+    launching: Sequence[float],
+    estimates: Estimates,
+) -> int:
+    """How many instances to ask for.
+
+    `waiting_for` is for how many seconds some call has been waiting without a break or a new instance,
+    `launching` how long ago each instance that is on its way was asked for.
 
     An instance on its way always counts for one call, however late it is: else a slow machine would be asked
     for ever more.
@@ -58,9 +70,10 @@ def shortfall(*, waiting: int, busy: Iterable[Busy], launching: Iterable[float],
         served += max(1, _served(_remaining(window, elapsed), window, each))
     for instance in busy:
         if served >= waiting:
-            return 0
+            break
         served += _served(_free_in(instance, estimates.duration), window, each)
-    return max(0, waiting - served)
+    lasting = waiting_for > window and not launching
+    return max(0, waiting - served, min(waiting, len(busy)) if lasting else 0)
 
 
 def _free_in(instance: Busy, duration: float | None) -> float:

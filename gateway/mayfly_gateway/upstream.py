@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import httptools
 
+from mayfly_gateway.sending import send
 from mayfly_model.limits import RESPONSE_BYTES
 
 _HEAD_ROOM = 32 * 1024
@@ -73,7 +74,7 @@ class AgentConnection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return False
         self._expecting = True
-        transport.writelines((head, payload))
+        send(transport, head, payload)
         return True
 
     def control(self, request: bytes, on_reply: ControlReply) -> bool:

@@ -53,6 +53,9 @@ class Agent(asyncio.Protocol):
             self.agents.invocations.append((self.id, head, body))
             content = json.loads(body)
             getattr(self, content.get("do", "echo") if isinstance(content, dict) else "echo")(body)
+        elif head.startswith(b"POST /specialise") and self.agents.stillborn:
+            self.agents.stillborn -= 1
+            self.transport.abort()
         elif head.startswith(b"POST /specialise"):
             self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
         else:
@@ -110,6 +113,7 @@ class Agents:
         self.invocations = []
         self.destroyed = []
         self.failure = None
+        self.stillborn = 0
         self.launching = asyncio.Event()
         self.launching.set()
 

@@ -165,6 +165,20 @@ async def test_a_launch_that_fails_answers_those_who_wait_for_it(world):
     assert (await clients[0].reply())[0] == 200
 
 
+async def test_an_instance_that_ends_as_it_is_started_is_replaced(world):
+    world.agents.stillborn = 2
+    client = await world.client()
+    client.invoke("[1]")
+    assert (await client.reply())[2] == b"[1]"
+    await world.until(lambda: world.agents.destroyed == ["i-1", "i-2"])
+    world.agents.stillborn = 99
+    world.deploy(digest="2")
+    client.invoke()
+    status, _, body = await client.reply()
+    assert (status, b"could not be started: its agent ended" in body) == (500, True)
+    await world.until(lambda: len(world.agents.destroyed) == 6)
+
+
 async def test_a_backend_that_breaks_is_a_service_exception(world, caplog):
     world.agents.failure = ZeroDivisionError("oh")
     client = await world.client()

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 INIT_TIME = 10
 """Seconds of the INIT phase, https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html"""
 SWEEP_AGAIN = 0.2
+REFILL_AFTER = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,17 +126,29 @@ class LocalBackend:
         await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
 
     async def _take_spare(self) -> agents.Agent:
-        spare, self._spare = self._spare or asyncio.create_task(self._start_agent()), None
-        agent = await spare
+        spare, self._spare = self._spare or self._start_agent(), None
+        try:
+            # Shielded: a caller that gives up must not end a start half-way; the next caller takes it.
+            agent = await asyncio.shield(spare)
+        except asyncio.CancelledError:
+            if self._spare is None:
+                self._spare = spare
+            raise
         # After the caller has its agent, so that two starts do not share the processor.
-        asyncio.get_running_loop().call_later(0.1, self._refill)
-        return await self._take_spare() if agent.ended.is_set() else agent
+        asyncio.get_running_loop().call_later(REFILL_AFTER, self._refill)
+        if agent.ended.is_set():
+            await self.destroy(agent.id)
+            return await self._take_spare()
+        return agent
 
     def _refill(self) -> None:
         if self._spare is None and not self._closed:
-            self._spare = asyncio.create_task(self._start_agent())
+            self._spare = self._start_agent()
 
-    async def _start_agent(self) -> agents.Agent:
+    def _start_agent(self) -> asyncio.Task[agents.Agent]:
+        return asyncio.create_task(self._new_agent())
+
+    async def _new_agent(self) -> agents.Agent:
         name = f"{next(self._numbers):x}-{secrets.token_hex(4)}"
         with self.starting_processes():
             agent = await agents.start(self._home / name, on_trouble=lambda data: trouble(name, data))

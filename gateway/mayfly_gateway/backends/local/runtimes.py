@@ -18,26 +18,31 @@ from mayfly_gateway.backends.local.python_client import python_environment, site
 from mayfly_model.runtimes import RUNTIMES, Runtime, find_runtime
 
 _BOOTSTRAP = "bootstrap"
+# As AWS starts Node.js, whose heap would otherwise follow the machine's memory and not the function's.
+_HEAP = (("--max-semi-space-size", 0.05), ("--max-old-space-size", 0.9))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeCommand:
     """How a runtime is started on this machine.
 
-    `program` is the command line before the handler, empty for a runtime whose program is in the code; `folders`
-    lead PATH; `directory` stands where AWS has /var/runtime; `environment` holds what this runtime alone needs;
-    `version` is the text of INIT_START.
+    `program` is the command line before the handler, empty for a runtime whose program is in the code; each of
+    `memory_options` gets its share of the function's memory in MB; `folders` lead PATH; `directory` stands where AWS
+    has /var/runtime; `environment` holds what this runtime alone needs; `version` is the text of INIT_START.
     """
 
     name: str
     version: str
     program: tuple[str, ...] = ()
+    memory_options: tuple[tuple[str, float], ...] = ()
     folders: tuple[str, ...] = ()
     directory: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def argv(self, task_root: Path, handler: str, wrapper: str | None = None) -> tuple[str, ...]:
-        """The command line for an instance whose code is at `task_root`.
+    def argv(
+        self, task_root: Path, handler: str, wrapper: str | None = None, memory_size: int | None = None
+    ) -> tuple[str, ...]:
+        """The command line for an instance whose code is at `task_root`; `memory_size` in MB.
 
         `wrapper` is the script that the function's AWS_LAMBDA_EXEC_WRAPPER names: it comes first, but before a
         `bootstrap`, which AWS starts alone,
@@ -45,7 +50,10 @@ class RuntimeCommand:
         """
         if not self.program:
             return (str(task_root / _BOOTSTRAP),)
-        command = (*self.program, handler)
+        interpreter, *arguments = self.program
+        memory = memory_size or 0
+        options = [f"{name}={int(memory * share)}" for name, share in self.memory_options if memory]
+        command = (interpreter, *options, *arguments, handler)
         return (wrapper, *command) if wrapper else command
 
     def check(self, code: Path) -> None:
@@ -120,7 +128,8 @@ async def _prepare_node(runtime: Runtime, progress: Progress) -> RuntimeCommand:
     return RuntimeCommand(
         name=runtime.name,
         version=f"nodejs:{interpreter.version}",
-        program=(str(interpreter.path), *client.arguments),
+        program=(str(interpreter.path), "--expose-gc", str(client.script)),
+        memory_options=_HEAP,
         folders=(str(interpreter.path.parent),),
         directory=str(client.directory),
         environment={"NODE_PATH": str(client.directory / "node_modules")},
