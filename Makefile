@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 LOCK := requirements.lock pyproject.toml hack/locked.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench lock
+.PHONY: help demo test lint format bench generate lock
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,7 @@ lint: $(VENV)/.dev ## Check style, types, import directions and generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python hack/locked.py runtime-python | diff -u runtime-images/python/requirements.txt -
+	$(BIN)/python hack/function_reference.py | diff -u docs/functions.md -
 
 format: $(VENV)/.dev ## Rewrite the sources in the project's style
 	$(BIN)/ruff check --fix .
@@ -34,6 +35,9 @@ format: $(VENV)/.dev ## Rewrite the sources in the project's style
 
 bench: $(VENV)/.dev ## Measure the gateway, the cold start and the memory, as ratios within one run
 	$(BIN)/python bench/run.py
+
+generate: $(VENV)/.dev ## Write what is generated from the model: docs/functions.md
+	$(BIN)/python hack/function_reference.py > docs/functions.md
 
 lock: $(VENV)/.dev ## Resolve requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile -q --upgrade --universal --all-extras --generate-hashes --no-header pyproject.toml -o requirements.lock

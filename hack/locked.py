@@ -42,9 +42,7 @@ def stanzas(lock: str) -> dict[str, str]:
     """Each package's lines of the lock, by canonical name."""
     starts = list(PACKAGE.finditer(lock))
     ends = [match.start() for match in starts[1:]] + [len(lock)]
-    return {
-        canonical(match[1]): lock[match.start() : end] for match, end in zip(starts, ends, strict=True)
-    }
+    return {canonical(match[1]): lock[match.start() : end] for match, end in zip(starts, ends, strict=True)}
 
 
 def askers(stanza: str) -> set[str]:
@@ -72,7 +70,9 @@ def main(chosen: list[str]) -> None:
         raise SystemExit(f"usage: locked.py EXTRA..., one of {', '.join(sorted(extras))}")
     lock = stanzas((ROOT / "requirements.lock").read_text())
     for name in sorted(closure(lock, wanted(extras, chosen))):
-        print("\n".join(line for line in lock[name].rstrip().splitlines() if not line.lstrip().startswith("#")))
+        print(
+            "\n".join(line for line in lock[name].rstrip().splitlines() if not line.lstrip().startswith("#"))
+        )
 
 
 if __name__ == "__main__":
