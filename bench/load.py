@@ -2,8 +2,8 @@
 
     python bench/load.py SECONDS ADDRESS...
 
-One caller per ADDRESS: `http://host:port/path`, or `unix:path#token` for an agent called directly. Prints one JSON object:
-requests, seconds, and latencies p50 and p99 in ms.
+One caller per ADDRESS: `http://host:port/path`, or `unix:path#token` for an agent called directly. Prints one JSON
+object: requests, seconds, and latencies p50 and p99 in ms.
 """
 
 import asyncio

@@ -127,42 +127,70 @@ def compare(first: list[dict[str, float]], second: list[dict[str, float]], figur
     return statistics.median(a[figure] / b[figure] for a, b in zip(first, second, strict=True))
 
 
-def warm_path() -> None:
-    """Requests per second and latencies, the gateway against the agents and against Go's proxy."""
-    python = sys.executable
-    with (
-        process(python, str(HERE / "serve.py"), "gateway") as gateway,
-        process(python, str(HERE / "serve.py"), "agents", str(max(CALLERS))) as agents,
-        go_proxy() as peer,
-    ):
-        url = line(gateway)
-        direct = [line(agents) for _ in range(max(CALLERS))]
-        print(
-            f"{'callers':>7} {'req/s':>7} {'p50 ms':>8} {'p99 ms':>8} {'/ agent p50':>12} {'added p50':>10} "
-            f"{'/ agent req/s':>14} {'req per CPU s':>14} {'/ Go per CPU s':>15}"
-        )
+def throughput() -> None:
+    """A function that answers at once: all cores are busy, so the CPU time of the process in the middle counts."""
+    print("\nechoing function, the machine saturated")
+    print(
+        f"{'callers':>7} {'req/s':>7} {'p50 ms':>8} {'p99 ms':>8} {'/ agents req/s':>15} "
+        f"{'req per CPU s':>14} {'/ Go per CPU s':>15}"
+    )
+    with setting("echo") as (url, pid, direct), go_proxy() as peer:
         for callers in CALLERS:
             load([url] * callers)
-            report_round(callers, url, gateway.pid, direct[:callers], peer)
-        print(f"\ngateway resident after the load: {resident(gateway.pid):.0f} MB")
+            straight, through, others = interleaved(callers, url, pid, direct, peer)
+            go = f"{compare(through, others, 'per_core'):15.2f}" if others else f"{'no Go here':>15}"
+            print(
+                f"{callers:7} {median(through, 'rate'):7.0f} {median(through, 'p50'):8.2f} "
+                f"{median(through, 'p99'):8.2f} {compare(through, straight, 'rate'):15.2f} "
+                f"{median(through, 'per_core'):14.0f} {go}",
+                flush=True,
+            )
+        print(f"gateway resident after the load: {resident(pid):.0f} MB")
 
 
-def report_round(callers: int, url: str, pid: int, direct: list[str], peer: tuple[str, int] | None) -> None:
-    """One row of the table."""
-    through, straight, others = [], [], []
+def latency() -> None:
+    """A function that sleeps 20 ms: the machine has room, so what is seen is what the gateway adds."""
+    print("\nfunction that takes 20 ms, the machine not saturated")
+    print(
+        f"{'callers':>7} {'req/s':>7} {'p50 ms':>8} {'p99 ms':>8} {'added p50':>10} {'/ agents p50':>13} "
+        f"{'/ agents p99':>13}"
+    )
+    with setting("wait") as (url, pid, direct):
+        for callers in CALLERS:
+            load([url] * callers)
+            straight, through, _ = interleaved(callers, url, pid, direct, None)
+            added = statistics.median(a["p50"] - b["p50"] for a, b in zip(through, straight, strict=True))
+            print(
+                f"{callers:7} {median(through, 'rate'):7.0f} {median(through, 'p50'):8.2f} "
+                f"{median(through, 'p99'):8.2f} {added:7.2f} ms {compare(through, straight, 'p50'):13.2f} "
+                f"{compare(through, straight, 'p99'):13.2f}",
+                flush=True,
+            )
+
+
+@contextlib.contextmanager
+def setting(function: str) -> Iterator[tuple[str, int, list[str]]]:
+    """The function behind the gateway, the gateway's pid, and as many instances to be called directly."""
+    count = max(CALLERS)
+    serve = str(HERE / "serve.py")
+    with process(sys.executable, serve, "gateway") as gateway:
+        urls = [line(gateway) for _ in range(2)]
+        url = next(url for url in urls if f"/{function}/" in url)
+        with process(sys.executable, serve, "agents", function, str(count)) as agents:
+            yield url, gateway.pid, [line(agents) for _ in range(count)]
+
+
+def interleaved(
+    callers: int, url: str, pid: int, direct: list[str], peer: tuple[str, int] | None
+) -> tuple[list[dict[str, float]], list[dict[str, float]], list[dict[str, float]]]:
+    """Rounds against the agents, through the gateway, and through the peer, in turn."""
+    straight, through, others = [], [], []
     for _ in range(ROUNDS):
-        straight.append(measured(direct, None))
+        straight.append(measured(direct[:callers], None))
         through.append(measured([url] * callers, pid))
         if peer is not None:
             others.append(measured([peer[0]] * callers, peer[1]))
-    added = statistics.median(a["p50"] - b["p50"] for a, b in zip(through, straight, strict=True))
-    go = f"{compare(through, others, 'per_core'):15.2f}" if others else f"{'no Go here':>15}"
-    print(
-        f"{callers:7} {median(through, 'rate'):7.0f} {median(through, 'p50'):8.2f} {median(through, 'p99'):8.2f} "
-        f"{compare(through, straight, 'p50'):12.2f} {added:7.2f} ms {compare(through, straight, 'rate'):14.2f} "
-        f"{median(through, 'per_core'):14.0f} {go}",
-        flush=True,
-    )
+    return straight, through, others
 
 
 def resident(pid: int) -> float:
@@ -175,9 +203,9 @@ def cold_start() -> None:
     ratios, colds = [], []
     for _ in range(ROUNDS):
         with process(sys.executable, str(HERE / "serve.py"), "gateway") as gateway:
-            url = line(gateway)
+            url, _ = line(gateway), line(gateway)
             settle(gateway.pid)
-            plain = timed_interpreter(gateway.pid)
+            plain = timed_interpreter()
             began = time.perf_counter()
             urllib.request.urlopen(url, data=b"{}").read()
             colds.append((time.perf_counter() - began) * 1000)
@@ -197,7 +225,7 @@ def settle(pid: int) -> None:
             return
 
 
-def timed_interpreter(_: int) -> float:
+def timed_interpreter() -> float:
     """The interpreter's own start, in ms: the middle of five."""
     times = []
     for _round in range(5):
@@ -210,7 +238,7 @@ def timed_interpreter(_: int) -> float:
 def memory() -> None:
     """Idle processes."""
     with process(sys.executable, str(HERE / "serve.py"), "gateway") as gateway:
-        url = line(gateway)
+        url, _ = line(gateway), line(gateway)
         print(f"idle gateway: {resident(gateway.pid):.0f} MB resident")
         urllib.request.urlopen(url, data=b"{}").read()
         for agent in psutil.Process(gateway.pid).children():
@@ -225,4 +253,5 @@ def memory() -> None:
 if __name__ == "__main__":
     memory()
     cold_start()
-    warm_path()
+    latency()
+    throughput()

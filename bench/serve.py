@@ -1,9 +1,9 @@
-"""The gateway with the local backend and one function, without a terminal; and bare instances of the same function.
+"""The gateway with the local backend and two functions, without a terminal; and bare instances of one of them.
 
-    python bench/serve.py gateway        prints the function's URL
-    python bench/serve.py agents COUNT   prints one `unix:path#token` a line, each instance initialised
+    python bench/serve.py gateway                 prints the URL of each function
+    python bench/serve.py agents FUNCTION COUNT   prints one `unix:path#token` a line, each instance initialised
 
-Ends when its standard input does.
+`echo` answers at once, `wait` after 20 ms that it sleeps. Ends when its standard input does.
 """
 
 import asyncio
@@ -22,10 +22,11 @@ from mayfly_gateway.server import Gateway
 from mayfly_gateway.settings import Settings
 from mayfly_gateway.upstream import AgentEvents
 
-MANIFEST = """
+FUNCTIONS = {"echo": "return event", "wait": "time.sleep(0.02); return event"}
+MANIFEST = """---
 apiVersion: mayfly.dev/v1beta1
 kind: Function
-metadata: {name: echo}
+metadata: {{name: {name}}}
 spec:
   runtime: python3.11
   handler: app.handler
@@ -33,15 +34,16 @@ spec:
   code:
     inline:
       app.py: |
+        import time
         def handler(event, context):
-            return event
+            {body}
 """
 
 
 async def deploy(home: Path, catalogue: Catalogue, backend: LocalBackend) -> None:
-    """Put the function into the catalogue."""
-    manifest = home / "function.yaml"
-    manifest.write_text(MANIFEST)
+    """Put the functions into the catalogue."""
+    manifest = home / "functions.yaml"
+    manifest.write_text("".join(MANIFEST.format(name=name, body=body) for name, body in FUNCTIONS.items()))
     deployer = Deployer(
         [manifest],
         namespace="default",
@@ -63,18 +65,19 @@ async def gateway(home: Path) -> None:
     await server.start(backend)
     backend.start()
     await deploy(home, server.catalogue, backend)
-    print(f"{server.url}/2015-03-31/functions/echo/invocations", flush=True)
+    for name in FUNCTIONS:
+        print(f"{server.url}/2015-03-31/functions/{name}/invocations", flush=True)
     await asyncio.to_thread(sys.stdin.read)
     await server.stop()
 
 
-async def agents(home: Path, count: int) -> None:
-    """Hold `count` instances until standard input ends."""
+async def agents(home: Path, name: str, count: int) -> None:
+    """Hold `count` instances of a function until standard input ends."""
     catalogue = Catalogue()
     backend = LocalBackend(home / "i", logs=Logs())
     backend.start()
     await deploy(home, catalogue, backend)
-    target = catalogue.get("default", "echo")
+    target = catalogue.get("default", name)
     assert target is not None
     nothing = AgentEvents(
         payload=lambda *_: None, free=lambda *_: None, refused=lambda *_: None, lost=lambda *_: None
@@ -90,5 +93,8 @@ async def agents(home: Path, count: int) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="mayfly-bench-") as home:
-        work = gateway(Path(home)) if sys.argv[1] == "gateway" else agents(Path(home), int(sys.argv[2]))
-        uvloop.run(work)
+        match sys.argv[1:]:
+            case ["gateway"]:
+                uvloop.run(gateway(Path(home)))
+            case ["agents", name, count]:
+                uvloop.run(agents(Path(home), name, int(count)))

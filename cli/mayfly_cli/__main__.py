@@ -54,13 +54,25 @@ def dev(
         int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")
     ] = 9000,
     namespace: Namespace = "default",
+    account_limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Running invocations at most, all functions together. Default: 1000, or fewer by memory.",
+        ),
+    ] = None,
 ) -> None:
     """Serve functions on this machine, each change of a file live at the next call."""
     from mayfly_cli import dev as local_mode
 
-    raise typer.Exit(
-        local_mode.run(paths or [Path()], host=host, port=port, namespace=namespace or "default")
+    status = local_mode.run(
+        paths or [Path()],
+        host=host,
+        port=port,
+        namespace=namespace or "default",
+        account_limit=account_limit,
     )
+    raise typer.Exit(status)
 
 
 @app.command(

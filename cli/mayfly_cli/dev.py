@@ -24,17 +24,33 @@ from mayfly_gateway.settings import Settings
 
 STOP_TIME = 2.0
 """Seconds that running invocations have to finish after Ctrl-C."""
+ACCOUNT_LIMIT = 1000
+"""https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+INSTANCE_SIZE = 32 * 1024 * 1024
+"""Bytes that an idle instance of a small function takes, with room."""
 
 
-def run(paths: list[Path], *, host: str, port: int, namespace: str) -> int:
+def run(paths: list[Path], *, host: str, port: int, namespace: str, account_limit: int | None) -> int:
     """Serve the functions until a signal comes. Returns the exit status: 1 if it could not go on."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[present.Trouble()])
     home = Path(tempfile.mkdtemp(prefix="mayfly-"))
-    settings = Settings(host=host, port=port, namespace=namespace, stop_time=STOP_TIME)
+    settings = Settings(
+        host=host,
+        port=port,
+        namespace=namespace,
+        account_limit=account_limit or affordable_instances(),
+        stop_time=STOP_TIME,
+    )
     try:
         return uvloop.run(serve(paths, home, settings))
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def affordable_instances() -> int:
+    """As many running invocations as AWS allows an account, but no more than this machine's memory holds."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(ACCOUNT_LIMIT, memory // INSTANCE_SIZE))
 
 
 async def serve(paths: list[Path], home: Path, settings: Settings) -> int:
