@@ -15,8 +15,10 @@ def estimates(*, duration=None, cold_start=None):
     return known
 
 
-def lacking(waiting, *, busy=(), launching=(), known):
-    return shortfall(waiting=waiting, busy=busy, launching=launching, estimates=known)
+def lacking(waiting, *, busy=(), launching=(), known, waiting_for=0.0):
+    return shortfall(
+        waiting=waiting, waiting_for=waiting_for, busy=busy, launching=launching, estimates=known
+    )
 
 
 def test_an_unknown_function_gets_one_instance_a_call():
@@ -60,6 +62,15 @@ def test_a_new_instance_serves_several_short_calls_too():
     assert lacking(5, launching=[0.06], known=known) == 0
 
 
+def test_calls_that_never_stop_waiting_double_the_instances():
+    known = estimates(duration=0.001, cold_start=0.1)
+    busy = [Busy(0.0005)] * 4
+    assert lacking(12, busy=busy, known=known, waiting_for=0.09) == 0
+    assert lacking(12, busy=busy, known=known, waiting_for=0.11) == 4
+    assert lacking(3, busy=busy, known=known, waiting_for=0.11) == 3
+    assert lacking(12, busy=busy, launching=[0.01], known=known, waiting_for=0.11) == 0
+
+
 def test_estimates_follow_what_happens():
     known = estimates(duration=1.0)
     for _ in range(50):
@@ -77,10 +88,11 @@ seconds = st.floats(0, 1000, allow_nan=False)
     launching=st.lists(seconds, max_size=20),
     duration=st.none() | seconds,
     cold_start=st.none() | seconds,
+    waiting_for=seconds,
 )
 def test_never_more_than_the_calls_that_nothing_is_on_its_way_for(
-    waiting, busy, launching, duration, cold_start
+    waiting, busy, launching, duration, cold_start, waiting_for
 ):
     known = estimates(duration=duration, cold_start=cold_start)
-    wanted = lacking(waiting, busy=busy, launching=launching, known=known)
+    wanted = lacking(waiting, busy=busy, launching=launching, known=known, waiting_for=waiting_for)
     assert 0 <= wanted <= max(0, waiting - len(launching))

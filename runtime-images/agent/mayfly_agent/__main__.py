@@ -4,37 +4,43 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import signal
 import socket
 import sys
 
 from . import processes
-from .control import LIMITS, ControlApi
-from .http import Server
+from .connection import BACKLOG, Server
+from .control import ControlApi
 from .instance import Instance
 from .log import Log
 from .loop import Loop
 
 USAGE = "usage: mayfly_agent --listen-fd N"
-BACKLOG = 128
 
 
 def main() -> None:
     """Run one instance until it is closed or its gateway goes away."""
     listener = control_listener(sys.argv[1:])
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.chdir("/")
-    loop = Loop()
     # Before it listens: from here on user code of the same user cannot read this process's memory.
     processes.guard_self()
+    loop = Loop()
     log = Log(loop, sys.stdout.fileno())
     instance = Instance(loop, log, runtime_listener=runtime_listener())
-    Server(loop, listener, limits=LIMITS, handle=ControlApi(instance).handle)
-    loop.on_signal(signal.SIGTERM, instance.close)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    api = ControlApi(instance)
+    server = Server(loop, listener, limits=api.limits(), handle=api.handle)
+    if os.getpid() == 1:
+        # In a pod the kubelet asks so; elsewhere only user code would.
+        loop.on_signal(signal.SIGTERM, instance.close)
     watch_gateway(loop, instance)
-    loop.run()
+    try:
+        loop.run()
+    except BaseException:
+        processes.kill_below(os.getpid())
+        raise
+    finally:
+        server.finish()
+        log.finish()
 
 
 def control_listener(arguments: list[str]) -> socket.socket:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import binascii
 import json
+import re
 from _operator import _compare_digest
 
 from .http import Limits, Request, head
-from .lifecycle import Invocation
+from .invocation import Invocation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,35 +38,59 @@ if TYPE_CHECKING:
 
 
 PAYLOAD_LIMIT = 6 * 1024 * 1024
-LIMITS = Limits(head=32 * 1024, body=PAYLOAD_LIMIT, held=512 * 1024 * 1024, connections=256)
+SPECIALISE_LIMIT = 1024 * 1024
+REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{1,64}")
+LONGEST = 86_400
+"""Seconds: more than any timeout may be, and few enough for any clock."""
+TRACE = (b"lambda-runtime-trace-id", b"Lambda-Runtime-Trace-Id")
 TO_RUNTIME = (
     (b"lambda-runtime-aws-request-id", b"Lambda-Runtime-Aws-Request-Id"),
     (b"lambda-runtime-invoked-function-arn", b"Lambda-Runtime-Invoked-Function-Arn"),
-    (b"lambda-runtime-trace-id", b"Lambda-Runtime-Trace-Id"),
+    TRACE,
     (b"lambda-runtime-client-context", b"Lambda-Runtime-Client-Context"),
     (b"lambda-runtime-cognito-identity", b"Lambda-Runtime-Cognito-Identity"),
 )
 
 
 class Function:
-    """What the instance becomes. Raises KeyError, TypeError or ValueError for a body that is not one."""
+    """What the instance becomes, from a body that may be anything.
+
+    Raises KeyError, TypeError, ValueError or AttributeError where it is not what it should be.
+    """
 
     def __init__(self, body: dict[str, Any]) -> None:
         about = body["function"]
-        self.token = str(body["token"]).encode("ascii")
-        self.version = str(about["version"])
-        self.memory_size = int(about["memorySize"])
-        self.timeout = int(about["timeout"])
-        self.command = [str(word) for word in body["command"]]
-        self.directory = str(body["directory"])
-        self.environment = {str(name): str(value) for name, value in body["environment"].items()}
-        self.runtime_version = str(body["runtimeVersion"])
+        self.token = text(body["token"]).encode("ascii")
+        self.version = text(about["version"])
+        self.memory_size = int(number(about["memorySize"], 1, 2**32))
+        self.timeout = int(number(about["timeout"], 1, LONGEST))
+        self.command = [text(word) for word in body["command"]]
+        self.directory = text(body["directory"])
+        self.environment = {text(name): text(value) for name, value in body["environment"].items()}
+        self.runtime_version = text(body["runtimeVersion"])
         self.json_log = body.get("logFormat") == "JSON"
-        self.concurrency = int(body.get("maxConcurrency", 1))
-        self.init_timeout = float(body.get("initTimeout", 10))
-        self.enforce_memory = bool(body.get("enforceMemory", False))
-        if not self.command or self.concurrency < 1 or self.timeout < 1:
-            raise ValueError("command, maxConcurrency and timeout may not be empty or zero")
+        self.concurrency = int(number(body.get("maxConcurrency", 1), 1, 1000))
+        self.init_timeout = number(body.get("initTimeout", 10), 0, LONGEST)
+        self.enforce_memory = body.get("enforceMemory") is True
+        if not self.token or not isinstance(body["command"], list) or not all(self.command[:1] or [""]):
+            raise ValueError("token and command may not be empty")
+        if any("=" in name or not name for name in self.environment):
+            raise ValueError("the name of a variable may not be empty or hold '='")
+
+
+def text(value: object) -> str:
+    """A string that the system takes as a path, an argument or a variable."""
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError(f"{value!r:.80} should be a text without NUL")
+    value.encode("utf-8")
+    return value
+
+
+def number(value: object, least: int, most: int) -> float:
+    """A number within these bounds, which no infinity and no NaN is."""
+    if not isinstance(value, int | float) or not least <= value <= most:
+        raise ValueError(f"{value!r:.80} should be a number from {least} to {most}")
+    return value
 
 
 class ControlApi:
@@ -73,6 +98,20 @@ class ControlApi:
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
+
+    def limits(self) -> Limits:
+        """What is taken in: of a body not one byte from those who have no business here."""
+        return Limits(head=32 * 1024, held=512 * 1024 * 1024, connections=256, admit=self._admit)
+
+    def _admit(self, request: Request) -> int:
+        if request.path == b"/specialise":
+            return SPECIALISE_LIMIT if self._instance.token is None else 0
+        return PAYLOAD_LIMIT if self._trusts(request) else 0
+
+    def _trusts(self, request: Request) -> bool:
+        token = self._instance.token
+        given = request.headers.get(b"authorization", b"")
+        return token is not None and _compare_digest(given, b"Bearer " + token)
 
     def handle(self, request: Request) -> None:
         """Serve one request of the gateway."""
@@ -91,9 +130,7 @@ class ControlApi:
                 refuse(request, 404, "NotFound")
 
     def _with_token(self, request: Request, serve: Serve) -> None:
-        given = request.headers.get(b"authorization", b"")
-        token = self._instance.token
-        if token is None or not _compare_digest(given, b"Bearer " + token):
+        if not self._trusts(request):
             refuse(request, 401, "Unauthorized")
         elif request.oversized:
             refuse(request, 413, "TooLarge")
@@ -104,23 +141,30 @@ class ControlApi:
         if self._instance.token is not None:
             refuse(request, 409, "AlreadySpecialised")
             return
+        if request.oversized:
+            refuse(request, 413, "TooLarge")
+            return
         try:
             function = Function(json.loads(request.body))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             refuse(request, 400, f"InvalidFunction: {error!r}")
             return
         self._instance.specialise(function)
         request.respond(200, b"{}")
 
     def _invoke(self, request: Request) -> None:
-        request_id = request.headers.get(b"lambda-runtime-aws-request-id", b"").decode("latin-1")
-        if not request_id:
-            refuse(request, 400, "MissingRequestId")
-            return
         given = request.headers
-        headers = tuple((name, given[key]) for key, name in TO_RUNTIME if key in given)
-        headers += ((b"Lambda-Runtime-Deadline-Ms", b"0"),)
-        invocation = Invocation(request_id, payload=request.body, headers=headers, caller=request)
+        request_id = given.get(b"lambda-runtime-aws-request-id", b"")
+        if not REQUEST_ID.fullmatch(request_id):
+            refuse(request, 400, "InvalidRequestId")
+            return
+        # The trace header is there also when it is empty; without the others the clients know what to do.
+        headers = tuple([(name, given[key]) for key, name in TO_RUNTIME if given.get(key)])
+        if not given.get(TRACE[0]):
+            headers += ((TRACE[1], b""),)
+        invocation = Invocation(
+            request_id.decode("ascii"), payload=request.body, headers=headers, caller=request
+        )
         refusal = self._instance.invoke(invocation, tail=b"mayfly-log-tail" in given)
         if refusal is not None:
             refuse(request, 409 if refusal == "Busy" else 503, refusal)
@@ -132,14 +176,12 @@ class ControlApi:
 
 def send_payload(request: Request, payload: bytes, *, failed: bool) -> None:
     """The head of the answer and the payload; the message ends when the instance is free."""
-    headers = [
-        (b"Transfer-Encoding", b"chunked"),
-        (b"Mayfly-Payload-Length", b"%d" % len(payload)),
-    ]
-    if failed:
-        headers.append((b"Mayfly-Function-Error", b"Unhandled"))
-    chunk = b"%x\r\n%b\r\n" % (len(payload), payload) if payload else b""
-    request.connection.send(head(200, tuple(headers)) + chunk)
+    failure = ((b"Mayfly-Function-Error", b"Unhandled"),) if failed else ()
+    length = (b"Mayfly-Payload-Length", b"%d" % len(payload))
+    parts = [head(200, ((b"Transfer-Encoding", b"chunked"), length, *failure))]
+    if payload:
+        parts += [b"%x\r\n" % len(payload), payload, b"\r\n"]
+    request.connection.send(b"".join(parts))
 
 
 def send_end(request: Request, measured: Measured, tail: bytes | None) -> None:

@@ -15,6 +15,9 @@ RESPONSE_LIMIT = 6 * 1024 * 1024 + 100
 _KNOWN_TYPE = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
 
 
+TIMEOUT = "Sandbox.Timedout"
+
+
 class Failure:
     """A failed invocation or INIT: the type for reports, and either the runtime's own payload or a message of ours."""
 
@@ -58,12 +61,12 @@ def out_of_memory() -> Failure:
 
 def timeout(seconds: int) -> Failure:
     """The function's timeout, in seconds, has passed."""
-    return Failure("Sandbox.Timedout", message=f"Task timed out after {seconds:.2f} seconds")
+    return Failure(TIMEOUT, message=f"Task timed out after {seconds:.2f} seconds")
 
 
 def init_timeout() -> Failure:
     """INIT outside of an invocation took too long."""
-    return Failure("Sandbox.Timedout", message="INIT timed out")
+    return Failure(TIMEOUT, message="INIT timed out")
 
 
 def invalid_entrypoint(problem: str) -> Failure:

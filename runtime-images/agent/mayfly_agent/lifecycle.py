@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from . import failures
 from .failures import Failure
+from .invocation import ANSWERED, DELIVERED, WAITING, Invocation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     class Effects(Protocol):
         """What the machine makes happen; the machine is told the outcome by an event."""
 
-        def start_runtime(self) -> str | None:
-            """Start the runtime process. Returns why it could not be started."""
+        def start_runtime(self, *, inside: bool) -> str | None:
+            """Start the runtime process, inside an invocation or not. Returns why it could not be started."""
 
         def start_init_clock(self) -> None:
             """Call `init_timed_out` when the INIT phase has lasted too long."""
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
         def start_clock(self, invocation: Invocation) -> None:
             """The invocation's time runs from now: call `timed_out` at its end."""
 
-        def deliver(self, poll: object, invocation: Invocation) -> None:
-            """Answer the runtime's `next`."""
+        def deliver(self, poll: object, invocation: Invocation) -> bool:
+            """Answer the runtime's `next`. False if whoever asked is gone."""
 
         def answer(self, invocation: Invocation, payload: bytes) -> None:
             """Send the caller its payload. `invocation.error_type` is None unless the function failed."""
@@ -48,32 +49,13 @@ if TYPE_CHECKING:
             """The runtime waits and there is nothing to do."""
 
         def kill(self, done: Callable[[], None]) -> None:
-            """End the runtime and all that it started, then call `done`."""
+            """End the runtime and all that it started, then call `done`, but not from within this call."""
 
         def shut_down(self) -> None:
-            """The instance has been closed and nothing runs any more."""
+            """The instance has been closed and nothing runs any more. May be said more than once."""
 
 
 BARE, INIT, READY, ENDING, DOWN = "Bare", "Initialising", "Ready", "Ending", "Down"
-WAITING, DELIVERED, ANSWERED = "waiting", "delivered", "answered"
-
-
-class Invocation:
-    """One invocation. `headers` go to the runtime as they are; `caller` is whoever waits for the answer."""
-
-    __slots__ = ("caller", "error_type", "headers", "payload", "request_id", "started", "state", "status")
-
-    def __init__(
-        self, request_id: str, *, payload: bytes, headers: tuple[tuple[bytes, bytes], ...], caller: object
-    ) -> None:
-        self.request_id = request_id
-        self.payload = payload
-        self.headers = headers
-        self.caller = caller
-        self.state = WAITING
-        self.started = False
-        self.status = "success"
-        self.error_type: str | None = None
 
 
 class Lifecycle:
@@ -86,15 +68,16 @@ class Lifecycle:
         self._polls: list[object] = []
         self._init_failure: Failure | None = None
         self._init_inside = False
+        self._was_ready = False
+        self._over: list[str] = []
         self.phase = BARE
         self.closing = False
         self.active: dict[str, Invocation] = {}
 
     @property
-    def current(self) -> str | None:
-        """The request id that output belongs to, as far as one can know."""
-        started = [request_id for request_id, invocation in self.active.items() if invocation.started]
-        return started[0] if len(started) == 1 else None
+    def running(self) -> list[str]:
+        """The request ids whose time runs: to them output belongs."""
+        return [request_id for request_id, invocation in self.active.items() if invocation.started]
 
     # Events from the gateway.
 
@@ -102,12 +85,14 @@ class Lifecycle:
         """The instance has got its function: initialise at once."""
         self._begin_init(inside=False)
 
-    def invoke(self, invocation: Invocation) -> str | None:
-        """Take an invocation on. Returns the reason if it is refused; then nothing of it has reached the runtime."""
+    def refusal(self, request_id: str) -> str | None:
+        """Why an invocation could not be taken on now, None if it could."""
         if self.closing or self.phase == BARE:
             return "Closing" if self.closing else "Bare"
-        if len(self.active) >= self._concurrency or invocation.request_id in self.active:
-            return "Busy"
+        return "Busy" if len(self.active) >= self._concurrency or request_id in self.active else None
+
+    def invoke(self, invocation: Invocation) -> None:
+        """Take on an invocation that `refusal` has nothing against."""
         self.active[invocation.request_id] = invocation
         if self._init_failure is not None:
             failure, self._init_failure = self._init_failure, None
@@ -117,13 +102,13 @@ class Lifecycle:
             self._pump()
         elif self.phase == DOWN:
             self._begin_init(inside=True)
-        return None
+        elif self.phase == INIT and self._init_inside:
+            self._start_clock(invocation)
 
     def close(self) -> None:
         """Take no more on; shut down once nothing runs."""
         self.closing = True
-        if not self.active and self.phase != ENDING:
-            self._effects.shut_down()
+        self._shut_down_if_over()
 
     # Events from the runtime.
 
@@ -131,6 +116,7 @@ class Lifecycle:
         """The runtime asks for its next invocation. False if it is not in a state to be answered any more."""
         if self.phase == INIT:
             self.phase = READY
+            self._was_ready = True
             self._effects.init_ended(inside=self._init_inside, failure=None)
         if self.phase != READY:
             return False
@@ -172,21 +158,11 @@ class Lifecycle:
 
     def exited(self, status: int) -> None:
         """The runtime process ended by itself, with a status as `os.waitpid` gives it."""
-        if self.phase == INIT:
-            self._init_failed(failures.exit_error(status))
-        elif self.phase == READY:
-            for invocation in self._in_state(DELIVERED):
-                self._fail(invocation, failures.exit_error(status))
-            self._end()
+        self._broke(failures.exit_error(status))
 
     def out_of_memory(self) -> None:
         """The tree holds more memory than the function has, or the kernel killed for that reason."""
-        if self.phase == INIT:
-            self._init_failed(failures.out_of_memory())
-        elif self.phase == READY:
-            for invocation in self._in_state(DELIVERED):
-                self._fail(invocation, failures.out_of_memory())
-            self._end()
+        self._broke(failures.out_of_memory())
 
     def init_timed_out(self) -> None:
         """INIT outside of an invocation took too long: it is tried once more inside the first invocation."""
@@ -198,9 +174,15 @@ class Lifecycle:
         """The invocation's time is over."""
         if self.active.get(invocation.request_id) is not invocation:
             return
+        if self.phase == ENDING and invocation.state == ANSWERED:
+            # It has failed for another reason, and the end of the tree takes its time.
+            return
         invocation.status = "timeout"
+        failure = failures.timeout(self._timeout)
         if invocation.state != ANSWERED:
-            self._fail(invocation, failures.timeout(self._timeout))
+            self._fail(invocation, failure)
+        if self.phase == INIT:
+            self._init_over(failure)
         for other in self._in_state(DELIVERED):
             self._fail(other, failures.killed())
         self._end()
@@ -215,18 +197,31 @@ class Lifecycle:
                 self._start_clock(invocation)
         else:
             self._effects.start_init_clock()
-        problem = self._effects.start_runtime()
+        problem = self._effects.start_runtime(inside=inside)
         if problem is not None:
             self._init_failed(failures.invalid_entrypoint(problem))
 
     def _init_failed(self, failure: Failure) -> None:
-        self._effects.init_ended(inside=self._init_inside, failure=failure)
+        self._init_over(failure)
         waiting = self._in_state(WAITING)
         for invocation in waiting:
             self._fail(invocation, failure)
         if not waiting:
             self._init_failure = failure
         self._end()
+
+    def _init_over(self, failure: Failure) -> None:
+        self._effects.init_ended(inside=self._init_inside, failure=failure)
+        # It could initialise once, so the instance has lost something since: only a fresh one helps.
+        self.closing = self.closing or self._was_ready
+
+    def _broke(self, failure: Failure) -> None:
+        if self.phase == INIT:
+            self._init_failed(failure)
+        elif self.phase == READY:
+            for invocation in self._in_state(DELIVERED):
+                self._fail(invocation, failure)
+            self._end()
 
     def _settle(self, poll: object) -> bool:
         """Whether a `next` is for a new invocation: the one before is over, or is handed out again."""
@@ -240,22 +235,21 @@ class Lifecycle:
 
     def _settle_with(self, request_id: str, payload: bytes, failure: Failure | None) -> int:
         invocation = self.active.get(request_id)
-        if invocation is None or invocation.state == WAITING:
-            return 400
-        if invocation.state == ANSWERED:
-            return 403
+        if invocation is None or invocation.state != DELIVERED:
+            over = request_id in self._over if invocation is None else invocation.state == ANSWERED
+            return 403 if over else 400
         if failure is not None:
             self._fail(invocation, failure)
         else:
             invocation.state = ANSWERED
             self._effects.answer(invocation, payload)
         if self._concurrency > 1:
+            self._over = [*self._over[1 - self._concurrency :], request_id]
             self._finish(invocation)
         return 202
 
     def _fail(self, invocation: Invocation, failure: Failure) -> None:
-        if not invocation.started:
-            self._start_clock(invocation)
+        self._start_clock(invocation)
         invocation.state = ANSWERED
         invocation.error_type = failure.error_type
         if invocation.status == "success":
@@ -263,23 +257,23 @@ class Lifecycle:
         self._effects.answer(invocation, failure.payload_for(invocation.request_id))
 
     def _finish(self, invocation: Invocation) -> None:
-        del self.active[invocation.request_id]
+        # Still active meanwhile: its last output belongs to it.
         self._effects.finish(invocation)
-        if self.closing and not self.active and self.phase != ENDING:
-            self._effects.shut_down()
+        del self.active[invocation.request_id]
+        self._shut_down_if_over()
 
     def _pump(self) -> None:
+        """Hand out what waits. Its time runs even if the runtime does not ask: it may never do so again."""
         for invocation in self._in_state(WAITING):
-            if not self._polls:
-                return
-            if not invocation.started:
-                self._start_clock(invocation)
-            invocation.state = DELIVERED
-            self._effects.deliver(self._polls.pop(0), invocation)
+            self._start_clock(invocation)
+            while self._polls and invocation.state == WAITING:
+                if self._effects.deliver(self._polls.pop(0), invocation):
+                    invocation.state = DELIVERED
 
     def _start_clock(self, invocation: Invocation) -> None:
-        invocation.started = True
-        self._effects.start_clock(invocation)
+        if not invocation.started:
+            invocation.started = True
+            self._effects.start_clock(invocation)
 
     def _end(self) -> None:
         if self.phase != ENDING:
@@ -293,7 +287,11 @@ class Lifecycle:
             self._finish(invocation)
         if self._in_state(WAITING):
             self._begin_init(inside=True)
-        elif self.closing:
+        else:
+            self._shut_down_if_over()
+
+    def _shut_down_if_over(self) -> None:
+        if self.closing and not self.active and self.phase != ENDING:
             self._effects.shut_down()
 
     def _in_state(self, state: str) -> list[Invocation]:

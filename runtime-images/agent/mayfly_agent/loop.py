@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 monotonic = time.monotonic
+FEW_TIMERS = 256
 
 
 class Timer:
@@ -41,6 +42,7 @@ class Loop:
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._timers: list[tuple[float, int, Timer]] = []
+        self._crowded = FEW_TIMERS
         self._order = itertools.count()
         self._signals: dict[int, Callable[[], None]] = {}
         self._before_wait: list[Callable[[], None]] = []
@@ -49,7 +51,7 @@ class Loop:
         os.set_blocking(self._wakeup, False)
         os.set_blocking(self._wakeup_write, False)
         signal.set_wakeup_fd(self._wakeup_write, warn_on_full_buffer=False)
-        self._selector.register(self._wakeup, selectors.EVENT_READ, self._on_wakeup)
+        self.on_readable(self._wakeup, self._on_wakeup)
 
     def on_readable(self, file: Any, callback: Callable[[], object] | None) -> None:
         """Call back whenever `file` can be read; None ends it."""
@@ -69,9 +71,11 @@ class Loop:
         self._before_wait.append(callback)
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
-        """Call back once, not before `seconds` have passed."""
+        """Call back once, not before `seconds` have passed, and never from within this call."""
         timer = Timer(monotonic() + seconds, callback)
         heapq.heappush(self._timers, (timer.when, next(self._order), timer))
+        if len(self._timers) > self._crowded:
+            self._forget_cancelled()
         return timer
 
     def run(self) -> None:
@@ -103,21 +107,17 @@ class Loop:
             self._selector.unregister(file)
 
     def _dispatch(self, key: selectors.SelectorKey, mask: int) -> None:
-        if key.fd == self._wakeup:
-            self._on_wakeup()
-            return
         for event in (selectors.EVENT_READ, selectors.EVENT_WRITE):
             # An earlier callback of this round may have closed the file or lost interest.
             current = self._selector.get_map().get(key.fd)
-            if current is not key and (current is None or current.fileobj is not key.fileobj):
+            if current is None or current.fileobj is not key.fileobj:
                 return
             callback = current.data.get(event) if mask & event else None
             if callback is not None:
                 callback()
 
     def _on_wakeup(self) -> None:
-        numbers = set(os.read(self._wakeup, 4096))
-        for number in numbers:
+        for number in set(os.read(self._wakeup, 4096)):
             if number in self._signals:
                 self._signals[number]()
 
@@ -127,7 +127,15 @@ class Loop:
         return max(0.0, self._timers[0][0] - monotonic()) if self._timers else None
 
     def _run_due(self) -> None:
-        while self._timers and self._timers[0][0] <= monotonic():
+        # One instant for the whole round: callbacks that plan further ones may not keep the sockets waiting.
+        now = monotonic()
+        while self._timers and self._timers[0][0] <= now:
             callback = heapq.heappop(self._timers)[2].callback
             if callback is not None:
                 callback()
+
+    def _forget_cancelled(self) -> None:
+        """An invocation's timer is cancelled long before its time: at a thousand a second they would pile up."""
+        self._timers = [entry for entry in self._timers if entry[2].callback is not None]
+        heapq.heapify(self._timers)
+        self._crowded = 2 * len(self._timers) + FEW_TIMERS

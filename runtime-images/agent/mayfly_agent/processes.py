@@ -1,66 +1,58 @@
 """What the agent knows of, and does to, the processes that a function started.
 
-Linux tells by /proc; elsewhere `ps` does. As a child subreaper (or as PID 1) the agent is the parent of every orphan
-below it, so a descendant cannot leave the tree by leaving its process group or its session.
+As a child subreaper (or as PID 1) the agent is the parent of every orphan below it, so a descendant cannot leave the
+tree by leaving its process group or its session.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 
-LINUX = sys.platform.startswith("linux")
-PR_SET_DUMPABLE = 4
-PR_SET_CHILD_SUBREAPER = 36
+from .process import Process
 
+if sys.platform == "linux":
+    from . import linux as system
+else:
+    from . import darwin as system
 
-class Process:
-    """One line of the process table: pid, parent's pid, whether it has ended, resident bytes."""
-
-    __slots__ = ("ended", "parent", "pid", "resident")
-
-    def __init__(self, pid: int, *, parent: int, ended: bool, resident: int) -> None:
-        self.pid = pid
-        self.parent = parent
-        self.ended = ended
-        self.resident = resident
+LINUX = sys.platform == "linux"
+OPEN_FILES = 1024
+"""As on AWS, https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html; also enough for all peers."""
+FAULTS = {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP"}
+NEEDED = {"SIGCHLD", "SIGCONT", "SIGKILL", "SIGSTOP"}
+SHIELDED = [number for number in signal.valid_signals() if getattr(number, "name", "") not in FAULTS | NEEDED]
+"""The signals that the agent ignores and its runtime does not."""
+MAXRSS_UNIT = system.MAXRSS_UNIT
 
 
 def guard_self() -> None:
-    """Adopt orphans of the tree below, and deny processes of the same user a look into this one's memory.
-
-    Elsewhere than on Linux neither can be had; the tree is then only as tight as its process groups.
-    """
-    if not LINUX:
-        return
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    for option, value in ((PR_SET_CHILD_SUBREAPER, 1), (PR_SET_DUMPABLE, 0)):
-        if libc.prctl(option, value, 0, 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), f"prctl({option}) failed")
+    """Make this process as hard to harm from below as the system allows, and tie the tree below to it."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (enough, most))
+    for number in SHIELDED:
+        signal.signal(number, signal.SIG_IGN)
+    system.guard_self()
 
 
 def descendants(root: int) -> list[Process]:
-    """Every process below `root`, ended ones too; `root` itself is left out."""
-    table = _proc_table() if LINUX else _ps_table()
-    below: list[Process] = []
-    parents = {root}
-    while parents:
-        found = [process for process in table if process.parent in parents]
-        below += found
-        parents = {process.pid for process in found}
-    return below
+    """Every process below `root` that has not ended, parents before their children; `root` itself is left out."""
+    children: dict[int, list[Process]] = {}
+    for process in system.table():
+        children.setdefault(process.parent, []).append(process)
+    below = children.get(root, [])
+    for process in below:
+        below += children.pop(process.pid, [])
+    return [process for process in below if not process.ended]
 
 
 def last_pid() -> bytes | None:
     """What changes whenever any process is started on this system, None where nothing tells."""
-    try:
-        with open("/proc/loadavg", "rb") as file:
-            return file.read().rsplit(b" ", 1)[-1]
-    except OSError:
-        return None
+    return system.last_pid()
 
 
 def send(pids: list[int], number: signal.Signals) -> None:
@@ -72,70 +64,41 @@ def send(pids: list[int], number: signal.Signals) -> None:
             continue
 
 
+def kill_below(root: int) -> list[int]:
+    """Kill every descendant of `root` that can be seen; returns their pids."""
+    below = descendants(root)
+    # A group at once, so that nothing forks away while its members die one after the other.
+    for group in {process.group for process in below} - {os.getpgrp()}:
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            continue
+    pids = [process.pid for process in below]
+    send(pids, signal.SIGKILL)
+    return pids
+
+
+def exists(pid: int) -> bool:
+    """Whether there is such a process, ended or not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def peak_memory(pid: int) -> int:
     """The most bytes of memory that the process has held at once; 0 if it has ended."""
-    return _field(f"/proc/{pid}/status", b"VmHWM:") if LINUX else resident_memory([pid])
+    return system.peak(pid)
 
 
 def resident_memory(pids: list[int]) -> int:
-    """The bytes that the processes hold now, those that several share counted once for each."""
-    if not LINUX:
-        return sum(process.resident for process in _ps_table() if process.pid in pids)
-    return sum(_resident(pid) for pid in pids)
+    """The bytes that the processes hold now, those that several share counted for each."""
+    return sum(map(system.resident, pids))
 
 
 def shared_memory(pids: list[int]) -> int:
     """The bytes that the processes hold now, those that several share counted once in all. Dearer to know."""
-    if not LINUX or len(pids) == 1:
-        return resident_memory(pids)
-    return sum(_field(f"/proc/{pid}/smaps_rollup", b"Pss:") for pid in pids)
-
-
-def _resident(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/statm", "rb") as file:
-            return int(file.read().split()[1]) * PAGE
-    except (OSError, IndexError):
-        return 0
-
-
-def _field(path: str, name: bytes) -> int:
-    try:
-        with open(path, "rb") as file:
-            content = file.read()
-    except OSError:
-        return 0
-    start = content.find(name)
-    return 0 if start < 0 else int(content[start + len(name) :].split(None, 1)[0]) * 1024
-
-
-PAGE = os.sysconf("SC_PAGE_SIZE")
-
-
-def _proc_table() -> list[Process]:
-    table = []
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        try:
-            with open(f"/proc/{name}/stat", "rb") as file:
-                # The command's name stands in parentheses and may hold spaces and parentheses.
-                fields = file.read().rpartition(b") ")[2].split()
-        except OSError:
-            continue
-        ended = fields[0] in b"ZX"
-        table.append(Process(int(name), parent=int(fields[1]), ended=ended, resident=int(fields[21]) * PAGE))
-    return table
-
-
-def _ps_table() -> list[Process]:
-    import subprocess
-
-    listed = subprocess.run(
-        ["/bin/ps", "-axo", "pid=,ppid=,stat=,rss="], capture_output=True, check=True, text=True
-    )
-    rows = (line.split() for line in listed.stdout.splitlines())
-    return [
-        Process(int(pid), parent=int(parent), ended=stat.startswith("Z"), resident=int(rss) * 1024)
-        for pid, parent, stat, rss in rows
-    ]
+    return sum(map(system.proportional, pids))

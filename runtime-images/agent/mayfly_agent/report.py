@@ -62,7 +62,7 @@ class TextReporter:
         self._memory_size = memory_size
         self._runtime_version = runtime_version
 
-    def init_start(self) -> list[str]:
+    def init_start(self, *, inside: bool) -> list[str]:  # noqa: ARG002 - for the other format
         """The runtime is being started."""
         return [f"INIT_START Runtime Version: {self._runtime_version}"]
 
@@ -108,9 +108,13 @@ class JsonReporter:
         self._memory_size = memory_size
         self._runtime_version = runtime_version
 
-    def init_start(self) -> list[str]:
+    def init_start(self, *, inside: bool) -> list[str]:
         """The runtime is being started."""
-        record = {"initializationType": "on-demand", "phase": "init", "runtimeVersion": self._runtime_version}
+        record = {
+            "initializationType": "on-demand",
+            "phase": "invoke" if inside else "init",
+            "runtimeVersion": self._runtime_version,
+        }
         return [_event("platform.initStart", record)]
 
     def init_report(self, milliseconds: float, *, inside: bool, status: str, error_type: str) -> list[str]:

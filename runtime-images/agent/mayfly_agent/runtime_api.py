@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from . import failures
 from .http import Limits, Request
-from .lifecycle import Invocation, Lifecycle
+from .invocation import Invocation
+from .lifecycle import Lifecycle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,10 +16,21 @@ if TYPE_CHECKING:
 
     Serve = Callable[[Request], None]
 
-LIMITS = Limits(head=1280 * 1024, body=failures.RESPONSE_LIMIT, held=64 * 1024 * 1024, connections=256)
+HEAD_LIMIT = 1280 * 1024
 """A head may carry an X-Ray cause of up to 1 MiB."""
+CONNECTIONS = 256
+SPARE_BODIES = 8
 PREFIX = b"/2018-06-01/runtime/"
 ERROR_TYPE = b"lambda-runtime-function-error-type"
+
+
+def limits(*, concurrency: int) -> Limits:
+    """What is taken in: all responses at once, and a few bodies that are none."""
+    held = (concurrency + SPARE_BODIES) * failures.RESPONSE_LIMIT
+    connections = max(CONNECTIONS, 2 * concurrency)
+    return Limits(
+        head=HEAD_LIMIT, held=held, connections=connections, admit=lambda _: failures.RESPONSE_LIMIT
+    )
 
 
 class RuntimeApi:
@@ -73,13 +85,17 @@ class RuntimeApi:
 
     def _init_error(self, request: Request) -> None:
         error_type = failures.reported_type(request.headers.get(ERROR_TYPE))
-        answer(request, self._lifecycle.init_error(request.body, error_type))
+        payload = failures.response_too_large().payload if request.oversized else request.body
+        answer(request, self._lifecycle.init_error(payload, error_type))
 
 
-def deliver(poll: Request, invocation: Invocation) -> None:
-    """Answer a `next` with an invocation."""
+def deliver(poll: Request, invocation: Invocation) -> bool:
+    """Answer a `next` with an invocation. False if whoever asked is gone."""
+    if not poll.connection.alive():
+        return False
     poll.connection.on_close = None
     poll.respond(200, invocation.payload, invocation.headers)
+    return True
 
 
 def answer(request: Request, status: int) -> None:

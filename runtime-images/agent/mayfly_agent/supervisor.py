@@ -6,17 +6,27 @@ Rule: when `kill` has called back, no descendant of this agent is alive.
 from __future__ import annotations
 
 import os
+import resource
 import signal
 
 from . import processes
-from .loop import Loop, monotonic
+from .loop import Loop, Timer, monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+TELEMETRY = 3
+"""The descriptor on which runtime clients write framed log messages."""
 TREE_AGE = 0.5
 """Seconds for which the memory check trusts the last list of processes: reading the whole table is dear."""
+WEIGH_AGE = 0.2
+WEIGH_SHARE = 20
+"""Weighing a tree may take a twentieth of the time: 200 processes take 20 ms."""
+KILL_TIME = 5.0
+"""Seconds after which what does not end (another user's, or stuck in the kernel) is left to whoever ends the pod."""
+KILL_PAUSES = (0.001, 0.05)
+REAPED_AT_ONCE = 1000
 
 
 class Spawn:
@@ -30,6 +40,19 @@ class Spawn:
         self.environment = environment
 
 
+class Killing:
+    """A kill under way: who waits for it, since when, who was seen, and when to look again."""
+
+    __slots__ = ("again", "began", "done", "pause", "seen")
+
+    def __init__(self, again: Timer) -> None:
+        self.began = monotonic()
+        self.done: list[Callable[[], None]] = []
+        self.seen: set[int] = set()
+        self.pause = KILL_PAUSES[0]
+        self.again = again
+
+
 class Supervisor:
     """One runtime process at a time, and its whole tree."""
 
@@ -37,46 +60,46 @@ class Supervisor:
         self._loop = loop
         self._on_exit = on_exit
         self._pid: int | None = None
-        self._killing: list[Callable[[], None]] = []
+        self._killing: Killing | None = None
         self._frozen: list[int] = []
         self._tree: list[int] = []
         self._tree_seen: bytes | None = None
         self._tree_listed = 0.0
         self._peak = 0
+        self._weigh_after = 0.0
         loop.on_signal(signal.SIGCHLD, self._reap)
 
     @property
     def alive(self) -> bool:
         """Whether the runtime process runs and is not being killed."""
-        return self._pid is not None and not self._killing
+        return self._pid is not None and self._killing is None
 
     def start(self, spawn: Spawn, output: int) -> None:
         """Start the runtime with `output` as its standard output, error and telemetry descriptor.
 
         Raises OSError when its directory or its program is not there or may not be run.
         """
-        telemetry = 3
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            *((os.POSIX_SPAWN_DUP2, output, target) for target in (1, 2, telemetry)),
+            *((os.POSIX_SPAWN_DUP2, output, target) for target in (1, 2, TELEMETRY)),
         ]
-        environment = {**spawn.environment, "_LAMBDA_TELEMETRY_LOG_FD": str(telemetry)}
         os.chdir(spawn.directory)
         try:
             self._pid = os.posix_spawn(
                 spawn.argv[0],
                 spawn.argv,
-                environment,
+                {**spawn.environment, "_LAMBDA_TELEMETRY_LOG_FD": str(TELEMETRY)},
                 file_actions=actions,
                 setpgroup=0,
                 setsigmask=[],
-                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM],
+                setsigdef=processes.SHIELDED,
             )
         finally:
             os.chdir("/")
         self._peak = 0
         self._tree = [self._pid]
         self._tree_seen = None
+        self._tree_listed = monotonic()
 
     def terminate(self) -> None:
         """Ask the runtime process to end."""
@@ -87,10 +110,9 @@ class Supervisor:
 
     def freeze(self) -> None:
         """Stop every process of the tree until `thaw`."""
-        if self._killing or self._pid is None:
-            return
-        self._frozen = list(self._list_tree())
-        processes.send(self._frozen, signal.SIGSTOP)
+        if self.alive:
+            self._frozen = list(self._list_tree())
+            processes.send(self._frozen, signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let the tree run again."""
@@ -102,68 +124,121 @@ class Supervisor:
 
     def peak_memory(self) -> int:
         """The most bytes that the tree has held, as far as was seen: one process's own record, or all together."""
-        now = processes.shared_memory(self._tree) if len(self._tree) > 1 else 0
-        self._peak = max(self._peak, now, *(processes.peak_memory(pid) for pid in self._tree), 0)
+        self._note_record()
+        if len(self._tree) > 1:
+            self._weigh()
         return self._peak
 
     def over(self, limit: int) -> bool:
         """Whether the tree holds more than `limit` bytes now."""
         tree = self._tree if monotonic() - self._tree_listed < TREE_AGE else self._list_tree()
-        if processes.resident_memory(tree) <= limit:
-            return False
-        now = processes.shared_memory(tree)
-        self._peak = max(self._peak, now)
-        return now > limit
+        held = processes.resident_memory(tree)
+        if len(tree) == 1:
+            self._peak = max(self._peak, held)
+        elif held > min(limit, self._peak):
+            # What forked processes share was counted for each.
+            held = self._weigh()
+        return held > limit
 
-    # The end.
-
-    def kill(self, done: Callable[[], None]) -> None:
-        """End every descendant, however it hid, then call `done`."""
-        self.peak_memory()
-        self._killing.append(done)
-        if len(self._killing) == 1:
-            self._kill_round()
-
-    def _kill_round(self) -> None:
-        """Stop all first, so that nothing forks away while the others die, then kill; again until none is left."""
-        if os.getpid() == 1:
-            processes.send([-1], signal.SIGKILL)
-        below = [process.pid for process in processes.descendants(os.getpid()) if not process.ended]
-        processes.send(below, signal.SIGSTOP)
-        processes.send(below, signal.SIGKILL)
-        self._reap()
-        if any(not process.ended for process in processes.descendants(os.getpid())):
-            self._loop.call_later(0.001, self._kill_round)
-            return
-        self._reap()
-        self._frozen = []
-        self._tree = []
-        waiting, self._killing = self._killing, []
-        for done in waiting:
-            done()
-
-    def _reap(self) -> None:
-        status = None
-        while True:
-            try:
-                pid, ended, usage = os.wait4(-1, os.WNOHANG)
-            except ChildProcessError:
-                break
-            if pid == 0:
-                break
-            if pid == self._pid:
-                self._pid = None
-                scale = 1024 if processes.LINUX else 1
-                self._peak = max(self._peak, usage.ru_maxrss * scale)
-                status = ended
-        if status is not None and not self._killing:
-            self._on_exit(status)
+    def _weigh(self) -> int:
+        """The bytes that the tree holds; 0 if it is too early to afford that again."""
+        began = monotonic()
+        if began < self._weigh_after:
+            return 0
+        held = processes.shared_memory(self._tree)
+        took = monotonic() - began
+        self._weigh_after = began + max(WEIGH_AGE, took * WEIGH_SHARE)
+        self._peak = max(self._peak, held)
+        return held
 
     def _list_tree(self) -> list[int]:
         """The pids of the tree; looked up only if any process was started since the last time."""
         self._tree_listed = monotonic()
         seen = processes.last_pid()
         if seen is None or seen != self._tree_seen:
-            self._tree = [process.pid for process in processes.descendants(os.getpid()) if not process.ended]
+            self._tree = [process.pid for process in processes.descendants(os.getpid())]
             self._tree_seen = seen
         return self._tree
+
+    # The end.
+
+    def kill(self, done: Callable[[], None]) -> None:
+        """End every descendant, however it hid, then call `done`, but never from within this call.
+
+        Raises SystemExit, later and out of the loop, if some of them do not end in `KILL_TIME`.
+        """
+        if self._killing is None:
+            self._note_record()
+            self._killing = Killing(self._loop.call_later(KILL_PAUSES[0], self._kill_round))
+            self._kill()
+            # What has ended already sends no signal any more.
+            self._loop.call_later(0, self._reap)
+        self._killing.done.append(done)
+
+    def _kill(self) -> None:
+        assert self._killing is not None
+        if os.getpid() == 1:
+            processes.send([-1], signal.SIGKILL)
+        elif processes.LINUX and self._pid is not None:
+            # At once what is in its group; the table then tells who has left it. Elsewhere it must be asked first.
+            processes.send([-self._pid], signal.SIGKILL)
+        self._killing.seen.update(processes.kill_below(os.getpid()))
+
+    def _kill_round(self) -> None:
+        """Again: some may have been started while the others died."""
+        killing = self._killing
+        assert killing is not None
+        if monotonic() - killing.began > KILL_TIME:
+            raise SystemExit(
+                f"processes {sorted(killing.seen)} do not end: this instance is of no use any more"
+            )
+        self._kill()
+        killing.pause = min(2 * killing.pause, KILL_PAUSES[1])
+        killing.again = self._loop.call_later(killing.pause, self._kill_round)
+        self._loop.call_later(0, self._reap)
+
+    def _killed(self, killing: Killing) -> None:
+        killing.again.cancel()
+        self._killing = None
+        self._frozen = []
+        self._tree = []
+        for done in killing.done:
+            done()
+
+    def _reap(self) -> None:
+        left, status = self._wait()
+        killing = self._killing
+        if killing is None:
+            if status is not None:
+                self._on_exit(status)
+        elif not left and (processes.LINUX or not any(map(processes.exists, killing.seen))):
+            self._killed(killing)
+
+    def _wait(self) -> tuple[bool, int | None]:
+        """Reap what has ended. Returns whether any child is left, and the runtime's status if it was among them.
+
+        As their subreaper this process is the parent of all orphans: without a child it has no descendant.
+        """
+        status = None
+        for _ in range(REAPED_AT_ONCE):
+            try:
+                pid, ended, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False, status
+            if pid == 0:
+                return True, status
+            if pid == self._pid:
+                self._pid = None
+                status = ended
+                self._note_peak(usage.ru_maxrss)
+        self._loop.call_later(0, self._reap)
+        return True, status
+
+    def _note_record(self) -> None:
+        if self._pid is not None:
+            self._peak = max(self._peak, processes.peak_memory(self._pid))
+
+    def _note_peak(self, maxrss: int) -> None:
+        # The figure includes the moment before exec, when the child was this process's image.
+        if maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
+            self._peak = max(self._peak, maxrss * processes.MAXRSS_UNIT)

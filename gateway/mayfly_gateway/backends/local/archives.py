@@ -7,6 +7,7 @@ it is written; a fetched one is what its SHA-256 says or nothing.
 import contextlib
 import hashlib
 import http.client
+import lzma
 import os
 import stat
 import tempfile
@@ -30,10 +31,13 @@ _PATIENCE_S = 30
 _LINK_BYTES = 4096
 _UNIX = 3
 _ENCRYPTED = 0x1
+# What zipfile raises for an archive that somebody damaged.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError)
 
 
-def archive_entries(archive: Path, name: str) -> Iterator[Entry]:
-    """What the zip archive holds; `name` stands for it in messages.
+@contextlib.contextmanager
+def archive_entries(archive: Path, name: str) -> Iterator[Iterator[Entry]]:
+    """What the zip archive holds, for as long as the context lasts; `name` stands for it in messages.
 
     Raises:
         CodeError: it is not there, not a zip archive, damaged, too large, or holds what code cannot be.
@@ -42,11 +46,10 @@ def archive_entries(archive: Path, name: str) -> Iterator[Entry]:
         if archive.stat().st_size > ZIP_BYTES:
             raise CodeError(f"{name} is larger than {ZIP_BYTES // _MB} MB, Lambda's limit for an archive")
         with zipfile.ZipFile(archive) as opened:
-            for info in _checked(opened, name):
-                yield _entry(opened, info)
+            yield (_entry(opened, info) for info in _checked(opened, name))
     except FileNotFoundError as error:
         raise CodeError(f"{name} is not there: correct code.zipFile") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeError) as error:
+    except _UNREADABLE as error:
         raise CodeError(f"{name} is not a zip archive that can be read: {error}") from error
 
 
@@ -70,7 +73,7 @@ def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
         target = archive.read(info) if info.file_size <= _LINK_BYTES else b"/"
         return Entry(path=_path(info), target=os.fsdecode(target))
     return Entry(
-        path=info.filename, content=partial(_open, archive, info), executable=bool(_mode(info) & 0o111)
+        path=_path(info), content=partial(_open, archive, info), executable=bool(_mode(info) & 0o111)
     )
 
 

@@ -56,10 +56,11 @@ def _entries(
     elif code.directory is not None:
         yield folder_entries(base / code.directory)
     elif code.zip_file is not None:
-        yield archive_entries(base / code.zip_file, str(base / code.zip_file))
+        with archive_entries(base / code.zip_file, str(base / code.zip_file)) as entries:
+            yield entries
     elif code.url is not None:
-        with fetched(code.url, code.sha256 or "") as archive:
-            yield archive_entries(archive, code.url)
+        with fetched(code.url, code.sha256 or "") as archive, archive_entries(archive, code.url) as entries:
+            yield entries
     elif code.config_map is not None:
         if code.config_map.name not in config_maps:
             raise CodeError(f"ConfigMap {code.config_map.name} is in none of the manifests: add it")

@@ -33,9 +33,13 @@ class NodeClient:
 async def node_client(interpreter: Interpreter, progress: Progress) -> NodeClient:
     """The client for this interpreter; building AWS's takes a minute the first time.
 
+    $MAYFLY_NODE_CLIENT=own chooses ours even where AWS's could be built.
+
     Raises:
         InstallError: the cache cannot be written.
     """
+    if os.environ.get("MAYFLY_NODE_CLIENT") == "own":
+        return own_client()
     major = int(interpreter.version.partition(".")[0])
     source = image_file("nodejs/stock-4" if major >= _FIRST_OF_LINE_4 else "nodejs/stock-3")
     place = cache_directory() / "runtimes" / f"nodejs{major}-{_digest(interpreter, source)}"
@@ -86,17 +90,25 @@ async def _build(interpreter: Interpreter, source: Path, place: Path) -> str | N
     settings = {"PATH": _search_path(interpreter), **_headers(interpreter)}
     status, output = await run(["npm", "ci", "--no-audit", "--no-fund", "--prefix", place], **settings)
     if status == 0:
-        status, output = await run(
-            [interpreter.path, "--eval", f"require({json.dumps(str(_native(place)))})"]
-        )
+        status, output = await _load(interpreter, _native(place))
     if status != 0:
         shutil.rmtree(place / "node_modules", ignore_errors=True)
         return output.strip()[-2000:] or "no reason given"
     # What was needed for building alone must not be found by functions.
-    for folder in (place / "node_modules").iterdir():
-        if folder.name != _PACKAGE:
-            shutil.rmtree(folder)
+    built = (place / "node_modules").rename(place / "built")
+    (place / "node_modules").mkdir()
+    (built / _PACKAGE).rename(place / "node_modules" / _PACKAGE)
+    shutil.rmtree(built)
+    shutil.rmtree(place / "node_modules" / _PACKAGE / "deps", ignore_errors=True)
     return None
+
+
+async def _load(interpreter: Interpreter, addon: Path) -> tuple[int, str]:
+    # It wants the address when it is loaded, and calls it later.
+    return await run(
+        [interpreter.path, "--eval", f"require({json.dumps(str(addon))})"],
+        AWS_LAMBDA_RUNTIME_API="127.0.0.1:1",
+    )
 
 
 def _native(place: Path) -> Path:

@@ -1,0 +1,79 @@
+"""Processes as Linux shows them in /proc, https://man7.org/linux/man-pages/man5/proc.5.html"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+from .process import Process
+
+PR_SET_DUMPABLE = 4
+PR_SET_CHILD_SUBREAPER = 36
+PAGE = os.sysconf("SC_PAGE_SIZE")
+MAXRSS_UNIT = 1024
+"""Bytes of one unit of `ru_maxrss`."""
+
+
+def guard_self() -> None:
+    """Adopt orphans of the tree below, and deny processes of the same user a look into this one's memory.
+
+    Raises OSError if the kernel refuses.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    for option, value in ((PR_SET_CHILD_SUBREAPER, 1), (PR_SET_DUMPABLE, 0)):
+        if libc.prctl(option, value, 0, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), f"prctl({option}) failed")
+
+
+def table() -> list[Process]:
+    """Every process of this pid namespace."""
+    rows = [_row(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [row for row in rows if row is not None]
+
+
+def _row(name: str) -> Process | None:
+    try:
+        with open(f"/proc/{name}/stat", "rb") as file:
+            # The command's name stands in parentheses and may hold spaces and parentheses.
+            state, parent, group = file.read().rpartition(b") ")[2].split(None, 3)[:3]
+    except (OSError, ValueError):
+        return None
+    return Process(int(name), parent=int(parent), group=int(group), ended=state in b"ZX")
+
+
+def last_pid() -> bytes | None:
+    """What changes whenever any process is started in this pid namespace, None if that cannot be read."""
+    try:
+        with open("/proc/loadavg", "rb") as file:
+            return file.read().rsplit(b" ", 1)[-1]
+    except OSError:
+        return None
+
+
+def peak(pid: int) -> int:
+    """The most bytes of memory that the process has held at once; 0 if it has ended."""
+    return _field(f"/proc/{pid}/status", b"VmHWM:")
+
+
+def resident(pid: int) -> int:
+    """The bytes that the process holds now, shared ones included; 0 if it has ended."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return int(file.read().split()[1]) * PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def proportional(pid: int) -> int:
+    """The bytes that the process holds now, shared ones divided by those who share; 0 if it has ended. Dear."""
+    return _field(f"/proc/{pid}/smaps_rollup", b"Pss:")
+
+
+def _field(path: str, name: bytes) -> int:
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError:
+        return 0
+    start = content.find(name)
+    return 0 if start < 0 else int(content[start + len(name) :].split(None, 1)[0]) * 1024

@@ -1,0 +1,3 @@
+import "croissants-that-nobody-baked";
+
+export const handler = async () => "never";

@@ -1,0 +1,3 @@
+throw new RangeError("the oven is off");
+
+export const handler = async () => "never";
