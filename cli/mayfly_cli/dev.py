@@ -70,7 +70,7 @@ async def serve(paths: list[Path], home: Path, settings: Settings) -> int:
     )
     try:
         await gateway.start(backend)
-        backend.start()
+        backend.start(endpoint=gateway.url)
         outcome = await deployer.refresh()
     except OSError as error:
         present.problem(f"{settings.host}:{settings.port} cannot be listened on: {listening_problem(error)}")

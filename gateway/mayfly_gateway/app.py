@@ -6,8 +6,7 @@ Invoke is here once more, for connections that came over with another request fi
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -19,6 +18,7 @@ from mayfly_gateway.dispatch import Dispatcher
 from mayfly_gateway.http_errors import MethodNotAllowedException, RequestTimeoutException
 from mayfly_gateway.invoke import Invoke
 from mayfly_gateway.logs import Logs
+from mayfly_gateway.origins import check_host, check_origin, over_loopback
 from mayfly_gateway.request import HEADERS, new_request_id, too_large
 from mayfly_gateway.settings import Bounds
 from mayfly_model.errors import (
@@ -50,7 +50,7 @@ def application(
     routes = Routes(
         invoke=invoke, catalogue=catalogue, dispatcher=dispatcher, logs=logs, bodies=bodies, bounds=bounds
     )
-    app = web.Application(middlewares=[_errors])
+    app = web.Application(middlewares=[_errors, _callers])
     app.router.add_get("/healthz", routes.health)
     namespace = "/mayfly/v1beta1/namespaces/{namespace}"
     app.router.add_get(f"{namespace}/functions", routes.functions)
@@ -124,38 +124,49 @@ class Routes:
             for name in HEADERS
             if (value := request.headers.get(name.decode())) is not None
         }
+        body = await self._body(request)
         replied: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
         def on_reply(reply: Reply) -> None:
+            # Not when this handler ends: the client may be gone, and the invocation holds its payload still.
+            self._bodies.give_back(len(body))
             if not replied.done():
                 replied.set_result(reply)
 
-        async with self._body(request) as body:
-            name = request.rel_url.raw_path.split("/")[3]
-            self._invoke.serve(name, request.rel_url.raw_query_string, headers, body, on_reply)
-            return _response(await replied)
+        name = request.rel_url.raw_path.split("/")[3]
+        self._invoke.serve(name, request.rel_url.raw_query_string, headers, body, on_reply)
+        return await self._sent(request, _response(await replied))
 
-    @asynccontextmanager
-    async def _body(self, request: web.Request) -> AsyncIterator[bytes]:
-        """The request's body, within the same bounds as on the fast lane."""
+    async def _body(self, request: web.Request) -> bytes:
+        """The request's body, within the same bounds as on the fast lane; whoever gets it gives its size back."""
         if (request.content_length or 0) > SYNC_PAYLOAD_BYTES:
             raise too_large()
-        parts: list[bytes] = []
-        held = 0
+        body = bytearray()
         try:
             async with asyncio.timeout(self._bounds.body_time):
                 async for part in request.content.iter_any():
+                    if len(body) + len(part) > SYNC_PAYLOAD_BYTES:
+                        raise too_large()
                     if not self._bodies.take(len(part)):
                         raise too_many_bodies()
-                    held += len(part)
-                    if held > SYNC_PAYLOAD_BYTES:
-                        raise too_large()
-                    parts.append(part)
-            yield b"".join(parts)
+                    body += part
+        except BaseException as error:
+            self._bodies.give_back(len(body))
+            if isinstance(error, TimeoutError):
+                raise RequestTimeoutException("The request did not arrive in time.") from None
+            raise
+        return bytes(body)
+
+    async def _sent(self, request: web.Request, response: web.Response) -> web.Response:
+        """The response once the client has taken it; aiohttp by itself would wait for ever for one that does not."""
+        try:
+            async with asyncio.timeout(self._bounds.write_time):
+                await response.prepare(request)
+                await response.write_eof()
         except TimeoutError:
-            raise RequestTimeoutException("The request did not arrive in time.") from None
-        finally:
-            self._bodies.give_back(held)
+            if request.transport is not None:
+                request.transport.abort()
+        return response
 
 
 @web.middleware
@@ -174,8 +185,19 @@ async def _errors(request: web.Request, handler: _Handler) -> web.StreamResponse
     except ConnectionError:
         raise
     except Exception:
-        _log.exception("%s %s", request.method, request.path)
+        _log.exception("%s %s", request.method, request.rel_url.raw_path)
         return _failure(ServiceException("The gateway failed to serve the request; its log says why."))
+
+
+@web.middleware
+async def _callers(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Refuse what a web page from elsewhere sends. A POST is known by its Origin, so its Host may be a tunnel's."""
+    if over_loopback(request.transport):
+        if (origin := request.headers.get("Origin")) is not None:
+            check_origin(origin)
+        if request.method != "POST":
+            check_host(request.headers.get("Host", ""))
+    return await handler(request)
 
 
 def _failure(error: LambdaError) -> web.Response:

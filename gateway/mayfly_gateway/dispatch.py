@@ -18,6 +18,7 @@ from mayfly_gateway.fleet import Fleet, FleetEvents
 from mayfly_gateway.pool import Invocation, LiveInstance, Pool
 from mayfly_gateway.request import Call
 from mayfly_gateway.settings import Settings
+from mayfly_gateway.waits import Waits
 from mayfly_model.errors import (
     LambdaError,
     ServiceException,
@@ -34,8 +35,6 @@ _GRACE = 2.0
 """How much later than the function's timeout, in seconds, the agent's answer may come."""
 _ATTEMPTS = 5
 _SWEEP = 0.25
-_RECHECK = 0.02
-_RESCALE = 0.002
 
 _log = logging.getLogger(__name__)
 
@@ -62,9 +61,7 @@ class Dispatcher:
         self._admission = Admission(account_limit=settings.account_limit)
         self._serving: dict[tuple[str, str], Pool] = {}
         self._active: set[Pool] = set()
-        self._short: set[Pool] = set()
-        self._scaled = self._scale_due = 0.0
-        self._scaling: asyncio.TimerHandle | None = None
+        self._waits = Waits(self._supply)
         self._sweeping: asyncio.TimerHandle | None = None
         self._under_way = 0
         self._stopped: asyncio.Future[None] | None = None
@@ -88,7 +85,7 @@ class Dispatcher:
             pool = self._serving[function] = Pool(target)
         live = pool.take(Invocation(call, payload, on_answer), self._loop.time())
         if live is None:
-            self._scale_soon(pool)
+            self._waits.add(pool)
         else:
             self._send(pool, live)
 
@@ -105,7 +102,7 @@ class Dispatcher:
             self._fail(pool, pool.give_up(), function_not_found(target.arn_latest))
         for live in pool.end() if after is None else pool.replace(after):
             self._fleet.retire(pool, live)
-        self._scale_soon(pool)
+        self._waits.add(pool)
 
     def counts(self, namespace: str, name: str) -> tuple[int, int]:
         """How many instances a function has, and how many invocations of it run."""
@@ -118,14 +115,15 @@ class Dispatcher:
         if self._under_way:
             await asyncio.wait((self._stopped,), timeout=grace)
         ended = ServiceUnavailableException("The gateway stopped before the function had answered.")
-        for pool in self._active:
+        # A call may wait where no instance was asked for yet.
+        for pool in self._active | self._waits.pools:
             pool.end()
             running = [live.invocation for live in pool.busy if live.invocation is not None]
             self._fail(pool, (*pool.give_up(), *running), ended)
         await self._fleet.close()
-        for timer in (self._scaling, self._sweeping):
-            if timer is not None:
-                timer.cancel()
+        self._waits.end()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
 
     # Calls.
 
@@ -170,7 +168,7 @@ class Dispatcher:
             )
         else:
             pool.put_back(invocation)
-            self._scale_soon(pool)
+            self._waits.add(pool)
 
     def _fail(self, pool: Pool, invocations: Iterable[Invocation], error: LambdaError) -> None:
         for invocation in invocations:
@@ -223,9 +221,9 @@ class Dispatcher:
         if invocation is not None and invocation.outcome is not None:
             self._finish(pool, invocation, invocation.outcome, log_tail)
         pool.learn(live, report, now)
+        self._admit_free(pool, live, now)
         if self._on_report is not None:
             self._on_report(pool.target, report)
-        self._admit_free(pool, live, now)
 
     def _on_ready(self, pool: Pool, live: LiveInstance) -> None:
         self._admit_free(pool, live, self._loop.time())
@@ -256,40 +254,19 @@ class Dispatcher:
 
     def _on_failed(self, pool: Pool, hopeless: list[Invocation], error: LambdaError) -> None:
         self._fail(pool, hopeless, error)
-        self._scale_soon(pool)
+        self._waits.add(pool)
 
     # Timers.
 
-    def _scale_soon(self, pool: Pool) -> None:
-        """Look at the pool's waiting calls once this turn of the loop is over: a burst is one decision."""
-        if pool.waiting:
-            self._short.add(pool)
-            self._scale_at(max(self._loop.time(), self._scaled + _RESCALE))
-
-    def _scale_at(self, when: float) -> None:
-        if self._scaling is not None:
-            if self._scale_due <= when:
-                return
-            self._scaling.cancel()
-        self._scale_due = when
-        self._scaling = self._loop.call_at(when, self._scale)
-
-    def _scale(self) -> None:
-        """Ask for the instances that waiting calls lack; look again while any call waits."""
-        self._scaling = None
-        self._scaled = now = self._loop.time()
-        for pool in tuple(self._short):
-            self._serve(pool)
-            for _ in range(pool.lacks(now)):
-                self._fleet.launch(pool)
-                self._watch(pool)
-            if not pool.waiting:
-                self._short.discard(pool)
-        if self._short:
-            self._scale_at(now + _RECHECK)
+    def _supply(self, pool: Pool) -> None:
+        """Serve the waiting calls with what there is, and ask for the instances that they lack."""
+        self._serve(pool)
+        for _ in range(pool.lacks(self._loop.time())):
+            self._fleet.launch(pool)
+            self._watch(pool)
 
     def _sweep(self) -> None:
-        """End what is overdue or has been idle for long enough, and forget pools that are empty."""
+        """End what is overdue or has been idle for long enough; pools that are empty need no more watching."""
         now = self._loop.time()
         for pool in tuple(self._active):
             for live in pool.overdue(now):

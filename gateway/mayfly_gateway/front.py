@@ -16,6 +16,7 @@ from mayfly_gateway.bodies import Bodies, too_many_bodies
 from mayfly_gateway.http_errors import RequestTimeoutException
 from mayfly_gateway.incoming import IncomingRequest, find_head, match_invoke
 from mayfly_gateway.invoke import Invoke
+from mayfly_gateway.origins import check_origin, over_loopback
 from mayfly_gateway.request import new_request_id
 from mayfly_gateway.sending import send
 from mayfly_gateway.settings import Bounds
@@ -184,7 +185,10 @@ class FrontConnection(asyncio.Protocol):
     def _begin(self, request_line: re.Match[bytes], start: bytes, rest: bytes) -> None:
         self._buffer = b""
         self._state = _READING
-        self._request = request = IncomingRequest(request_line, start)
+        request = IncomingRequest(request_line, start)
+        if (origin := request.headers.get(b"origin")) is not None and over_loopback(self._transport):
+            check_origin(origin.decode("latin-1"))
+        self._request = request
         if rest or request.complete:
             self._read_body(request, rest)
         elif request.awaits_continue and self._transport is not None:

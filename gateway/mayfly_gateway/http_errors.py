@@ -10,6 +10,12 @@ class BadRequestException(LambdaError):
     status = 400
 
 
+class AccessDeniedException(LambdaError):
+    """A web page sent the request that has no business here."""
+
+    status = 403
+
+
 class MethodNotAllowedException(LambdaError):
     """The path exists, and not for this method."""
 

@@ -20,7 +20,7 @@ _INVOKE = re.compile(
 match_invoke = _INVOKE.match
 """Recognises the request line of an Invoke request at the beginning of some bytes."""
 
-_KEPT = HEADERS | {b"content-length", b"transfer-encoding", b"expect"}
+_KEPT = HEADERS | {b"content-length", b"transfer-encoding", b"expect", b"origin"}
 _CHUNKED_OVERHEAD = SYNC_PAYLOAD_BYTES
 """How many bytes chunk lines and trailers may add to a body."""
 
@@ -53,7 +53,7 @@ class IncomingRequest:
     """
 
     __slots__ = (
-        "_missing", "_parser", "_parts", "chunked", "complete", "headers", "keep_alive", "name", "old", "query",
+        "_body", "_missing", "_parser", "chunked", "complete", "headers", "keep_alive", "name", "old", "query",
         "received",
     )  # fmt: skip
 
@@ -73,7 +73,7 @@ class IncomingRequest:
         self.received = 0
         self.complete = False
         self.chunked = False
-        self._parts: list[bytes] = []
+        self._body: bytes | bytearray = b""
         self._parser: Any = httptools.HttpRequestParser(self)
         self._parse_head(head)
         self._missing = self._length()
@@ -103,7 +103,8 @@ class IncomingRequest:
     @property
     def awaits_continue(self) -> bool:
         """Whether the client holds its body back until it is told to go on."""
-        return not self.complete and self.headers.get(b"expect", b"").lower() == b"100-continue"
+        told = not self.complete and not self.old
+        return told and self.headers.get(b"expect", b"").lower() == b"100-continue"
 
     def add(self, data: bytes) -> bytes:
         """Take what belongs to the body; returns what lies behind it.
@@ -118,7 +119,7 @@ class IncomingRequest:
         part = data[: self._missing]
         self._missing -= len(part)
         self.received += len(part)
-        self._parts.append(part)
+        self._collect(part)
         self.complete = self._missing == 0
         return data[len(part) :]
 
@@ -137,7 +138,16 @@ class IncomingRequest:
 
     def body(self) -> bytes:
         """The whole body."""
-        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        return bytes(self._body)
+
+    def _collect(self, part: bytes) -> None:
+        """Add to the body. Not a list: the parts may be many and tiny, and would then take many times their size."""
+        if not self._body:
+            self._body = part
+        elif isinstance(self._body, bytes):
+            self._body = bytearray(self._body) + part
+        else:
+            self._body += part
 
     # The parser's calls.
 
@@ -150,7 +160,8 @@ class IncomingRequest:
         """Keep the headers that mean something, the first of each name; trailers mean nothing."""
         name = name.lower()
         if name in _KEPT and not self.chunked:
-            self.headers.setdefault(name, value)
+            # The parser leaves the blanks behind a value, which do not belong to it.
+            self.headers.setdefault(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
         """Ask the parser what it knows only now."""
@@ -159,7 +170,7 @@ class IncomingRequest:
     def on_body(self, data: bytes) -> None:
         """Collect a chunk."""
         self._missing -= len(data)
-        self._parts.append(data)
+        self._collect(data)
 
     def on_message_complete(self) -> None:
         """The last chunk is there."""

@@ -17,6 +17,8 @@ _PER_FUNCTION = 1024 * 1024
 _IN_ALL = 64 * 1024 * 1024
 _LINE = 1024 * 1024
 _FOLLOWER = 4 * 1024 * 1024
+_LATEST = 1e11
+"""Epoch seconds in some thousand years: what is later is no time that a reader could show."""
 
 
 class Logs:
@@ -120,9 +122,14 @@ class Follower:
 def _record(instance_id: str, line: bytes) -> dict[str, Any]:
     """A line as a record; what is no record (user code wrote to the agent's own output) is a message by itself."""
     try:
-        record = json.loads(line)
+        content = json.loads(line)
     except (ValueError, RecursionError):
-        record = None
-    if not isinstance(record, dict):
-        record = {"time": None, "requestId": None, "message": line.decode(errors="replace")}
+        content = None
+    match content:
+        case {"time": int() | float() as time, "requestId": str() | None, "message": str()} if (
+            0 <= time < _LATEST
+        ):
+            record = {key: content[key] for key in ("time", "requestId", "message")}
+        case _:
+            record = {"time": None, "requestId": None, "message": line.decode(errors="replace")}
     return {**record, "instance": instance_id}

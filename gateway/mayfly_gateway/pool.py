@@ -219,11 +219,10 @@ class Pool:
         self.launches.add(launch)
         return launch
 
-    def launched(self, launch: Launch) -> bool:
-        """Note that it is there; False if its content is no longer served."""
+    def launched(self, launch: Launch) -> None:
+        """Note that it is there."""
         self.launches.discard(launch)
         self._failures = 0
-        return not self.gone and launch.target.digest == self.target.digest
 
     def launch_failed(self, launch: Launch, now: float) -> list[Invocation]:
         """Note that it will not come; returns the calls that have nothing left to wait for.

@@ -47,7 +47,6 @@ class AgentConnection(asyncio.Protocol):
         self._parser: Any = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._local = False
-        self._open = False
         self._unsent = False
         self._control: ControlReply | None = None
         self._expecting = False
@@ -145,17 +144,12 @@ class AgentConnection(asyncio.Protocol):
     def _finish(self) -> None:
         status = self._status
         control, self._control = self._control, None
-        report, log_tail, body, announced = (
-            self._report,
-            self._log_tail,
-            b"".join(self._parts),
-            self._announced,
-        )
+        report, log_tail, body = self._report, self._log_tail, b"".join(self._parts)
         self._expecting = False
         self._reset()
         if control is not None:
             control(status, body)
-        elif status == 200 and announced >= 0:
+        elif status == 200:
             self._events.free(report, log_tail)
         else:
             self._events.refused(status)
@@ -187,6 +181,9 @@ class AgentConnection(asyncio.Protocol):
         self._status = self._parser.get_status_code()
         if self._status != 200:
             self._announced = -1
+        elif self._announced < 0 and self._control is None:
+            # It may have run: that is no refusal, after which it would be run again.
+            raise httptools.HttpParserError("an answer without the length of its payload")
         if self._announced == 0:
             self._payload = b""
 

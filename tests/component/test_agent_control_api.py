@@ -4,7 +4,6 @@ import contextlib
 import json
 
 import pytest
-
 from tests.component.agent_process import eventually, head, running, serving
 
 

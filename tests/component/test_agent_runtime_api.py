@@ -5,7 +5,6 @@ import re
 import time
 
 import pytest
-
 from tests.component.agent_process import eventually, serving
 
 LIMIT = 6 * 1024 * 1024 + 100
@@ -346,6 +345,7 @@ def test_the_second_init_has_no_more_time_than_the_function():
         answer = agent.invoke("respond(b'never')")
         assert failure(answer)[0] == "Sandbox.Timedout"
         assert 1.2 <= answer.seconds < 1.4
+        agent.logged("REPORT RequestId")
         reports = [line for line in agent.messages() if line.startswith("INIT_REPORT")]
         assert [line.split("\t", 1)[1] for line in reports] == [
             "Phase: init\tStatus: timeout",
@@ -361,6 +361,7 @@ def test_an_init_again_takes_place_inside_the_invocation_and_its_output_belongs_
         answer = agent.gateway.end(agent.gateway.payload())
         assert (answer.text, answer.report["initMs"]) == ("2", None)
         assert answer.report["durationMs"] > 5
+        agent.logged("REPORT", request_id)
         assert agent.messages(request_id)[:2] == [
             f"START RequestId: {request_id} Version: $LATEST",
             "initialising",

@@ -75,9 +75,8 @@ class Connection:
         self._serve()
 
     def _account(self) -> None:
-        held = 0 if self.closed else self._incoming.held
-        self._server.held += held - self._held
-        self._held = held
+        self._server.held += self._incoming.held - self._held
+        self._held = self._incoming.held
 
     def _refuse(self, status: int) -> None:
         # In the middle of another answer there is no place for this one.
@@ -163,6 +162,8 @@ class Connection:
         self._loop.on_readable(self._sock, None)
         self._loop.on_writable(self._sock, None)
         self._sock.close()
+        self._incoming.drop()
+        self._out = bytearray()
         self._account()
         self._server.connections.discard(self)
         if self.on_close is not None:

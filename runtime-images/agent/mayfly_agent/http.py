@@ -104,6 +104,7 @@ class Incoming:
         self._limits = limits
         self._parser = httptools.HttpRequestParser(self)
         self._request: Request | None = None
+        self._body: bytes | bytearray = b""
         self._since_body = 0
         self._limit = 0
         self.receiving = False
@@ -127,13 +128,20 @@ class Incoming:
         """The next request to be served, if there is one."""
         return self.ready.pop(0) if self.ready else None
 
+    def drop(self) -> None:
+        """Let go of everything: the peer is gone. The parser refers back here, so the collector would take its time."""
+        self._request = None
+        self._body = b""
+        self.ready.clear()
+        self.held = 0
+
     def on_message_begin(self) -> None:
         """A request begins."""
         self.receiving = True
         self._request = None
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
-        self._body: bytes | bytearray = b""
+        self._body = b""
 
     def on_url(self, url: bytes) -> None:
         """A part of the request target."""

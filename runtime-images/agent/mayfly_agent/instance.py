@@ -128,9 +128,9 @@ class Instance:
         """Start the runtime process. Returns why it could not be started."""
         self._init_began = monotonic()
         self._log.write(self._reporter.init_start(inside=inside), None)
-        host, port = self._listener.getsockname()[:2]
-        environment = {**self._function.environment, "AWS_LAMBDA_RUNTIME_API": f"{host}:{port}"}
-        spawn = Spawn(self._function.command, directory=self._function.directory, environment=environment)
+        spawn = Spawn(
+            self._function.command, directory=self._function.directory, environment=self._environment()
+        )
         try:
             self._supervisor.start(spawn, self._output.write_end)
         except OSError as error:
@@ -218,6 +218,15 @@ class Instance:
         self._loop.call_later(SHUTDOWN if self._supervisor.alive else 0, self.end_now)
 
     # Inner workings.
+
+    def _environment(self) -> dict[str, str]:
+        host, port = self._listener.getsockname()[:2]
+        environment = {**self._function.environment, "AWS_LAMBDA_RUNTIME_API": f"{host}:{port}"}
+        if self._function.concurrency > 1:
+            directory = environment.get("TMPDIR", "/tmp")  # noqa: S108 - as the function sees it
+            path = self._output.provide(f"{directory}/.mayfly-{os.getpid()}.log")
+            environment |= {"_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET": path} if path else {}
+        return environment
 
     def _running(self) -> list[str]:
         return self._lifecycle.running if self.token is not None else []

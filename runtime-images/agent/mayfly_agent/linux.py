@@ -9,6 +9,9 @@ from .process import Process
 
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
+M_MMAP_THRESHOLD = -3
+LARGE = 1024 * 1024
+"""Bytes from which memory goes back to the system as soon as it is free: glibc would raise this with every payload."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MAXRSS_UNIT = 1024
 """Bytes of one unit of `ru_maxrss`."""
@@ -23,6 +26,8 @@ def guard_self() -> None:
     for option, value in ((PR_SET_CHILD_SUBREAPER, 1), (PR_SET_DUMPABLE, 0)):
         if libc.prctl(option, value, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), f"prctl({option}) failed")
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(M_MMAP_THRESHOLD, LARGE)
 
 
 def table() -> list[Process]:

@@ -14,11 +14,15 @@ import select
 import time
 from json.encoder import encode_basestring_ascii as quote
 
-from .loop import Loop, monotonic
+from .loop import Loop, Timer, monotonic
 
 BOUND = 1024 * 1024
 """Bytes of records that may wait for their reader before the runtime has to."""
 LAST_BOUND = 4 * BOUND
+LINGER = 0.005
+"""Seconds that records wait for company: each write wakes their reader, who has invocations to serve."""
+MANY = 16 * 1024
+"""Bytes of records that wait no longer."""
 WRITE = 256 * 1024
 TAIL = 4096
 """Bytes of the log that an invocation's caller may ask for."""
@@ -37,7 +41,8 @@ class Log:
         self._blocked = False
         self._dropped = 0
         self._tails: dict[str, bytearray] = {}
-        loop.before_wait(self._flush)
+        self._timer: Timer | None = None
+        loop.before_wait(self._flush_many)
 
     @property
     def full(self) -> bool:
@@ -71,6 +76,8 @@ class Log:
         opening = f'{{"time": {time.time():.6f}, "requestId": {wanted}, "message": '
         records = "".join([f"{opening}{quote(message)}}}\n" for message in messages])
         self._waiting += records.encode("ascii")
+        if self._timer is None:
+            self._timer = self._loop.call_later(LINGER, self._due)
 
     def finish(self) -> None:
         """Hand over what is left, if somebody fetches it now: the agent ends."""
@@ -88,6 +95,14 @@ class Log:
             # Trimmed now and then only: this is done for every line of a flood.
             if len(tail) > 16 * TAIL:
                 del tail[:-TAIL]
+
+    def _due(self) -> None:
+        self._timer = None
+        self._flush()
+
+    def _flush_many(self) -> None:
+        if len(self._waiting) > MANY:
+            self._flush()
 
     def _flush(self) -> None:
         if not self._waiting or self._blocked:

@@ -25,7 +25,7 @@ WEIGH_SHARE = 20
 """Weighing a tree may take a twentieth of the time: 200 processes take 20 ms."""
 KILL_TIME = 5.0
 """Seconds after which what does not end (another user's, or stuck in the kernel) is left to whoever ends the pod."""
-KILL_PAUSES = (0.001, 0.05)
+KILL_PAUSES = (0.001, 0.01)
 REAPED_AT_ONCE = 1000
 
 
@@ -51,6 +51,18 @@ class Killing:
         self.seen: set[int] = set()
         self.pause = KILL_PAUSES[0]
         self.again = again
+
+
+def reopened(pipe: int) -> int:
+    """Another descriptor of the pipe with flags of its own, where the system can.
+
+    Node.js makes its standard output non-blocking; the stock client would then lose what it writes to a telemetry
+    descriptor that shares the flags.
+    """
+    try:
+        return os.open(f"/dev/fd/{pipe}", os.O_WRONLY)
+    except OSError:
+        return os.dup(pipe)
 
 
 class Supervisor:
@@ -79,12 +91,15 @@ class Supervisor:
 
         Raises OSError when its directory or its program is not there or may not be run.
         """
+        telemetry = reopened(output)
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            *((os.POSIX_SPAWN_DUP2, output, target) for target in (1, 2, TELEMETRY)),
+            (os.POSIX_SPAWN_DUP2, output, 1),
+            (os.POSIX_SPAWN_DUP2, output, 2),
+            (os.POSIX_SPAWN_DUP2, telemetry, TELEMETRY),
         ]
-        os.chdir(spawn.directory)
         try:
+            os.chdir(spawn.directory)
             self._pid = os.posix_spawn(
                 spawn.argv[0],
                 spawn.argv,
@@ -96,6 +111,7 @@ class Supervisor:
             )
         finally:
             os.chdir("/")
+            os.close(telemetry)
         self._peak = 0
         self._tree = [self._pid]
         self._tree_seen = None

@@ -1,5 +1,6 @@
 """More functions for the tests: what app.py lacks."""
 
+import logging
 import os
 import signal
 import sys
@@ -91,6 +92,21 @@ def grandchildren(event, context):
     time.sleep(event["seconds"])
 
 
+def log_at_all_levels(event, context):
+    for level in ("debug", "info", "warning", "error"):
+        getattr(logging.getLogger(), level)("a record of level %s", level)
+
+
 def two_lines_and_error(event, context):
     print("first line\nsecond line")
     raise ValueError("first line of the error\nsecond line of the error")
+
+
+def meet(event, context):
+    """Answers when so many invocations have come to the folder."""
+    folder = Path(event["folder"])
+    (folder / context.aws_request_id).touch()
+    while len(list(folder.iterdir())) < event["count"]:
+        time.sleep(0.005)
+    where = {"pid": os.getpid(), "parent": os.getppid(), "stream": context.log_stream_name}
+    return where | {"number": event["number"]}

@@ -104,4 +104,19 @@ async def end(agent: Agent) -> None:
             os.killpg(agent.pid, signal.SIGKILL)
         await agent.ended.wait()
     agent.transport.close()
-    await asyncio.to_thread(shutil.rmtree, agent.home, ignore_errors=True)
+    await asyncio.to_thread(remove, agent.home)
+
+
+def remove(tree: Path) -> None:
+    """Remove a directory, also where a function has closed it or one below it to everybody."""
+    shutil.rmtree(tree, ignore_errors=True)
+    if not tree.exists():
+        return
+    with contextlib.suppress(OSError):
+        tree.chmod(0o700)
+        for folder, folders, _ in os.walk(tree):
+            for place in (Path(folder, name) for name in folders):
+                # A link may lead to what is not ours to open.
+                if not place.is_symlink():
+                    place.chmod(0o700)
+    shutil.rmtree(tree, ignore_errors=True)

@@ -100,6 +100,10 @@ def fetched(url: str, sha256: str) -> Iterator[Path]:
     with tempfile.NamedTemporaryFile(prefix="mayfly-", suffix=".zip") as file:
         try:
             found = _fetch(url, cast(BinaryIO, file))
+        except urllib.error.HTTPError as error:
+            # It is the answer as well, and holds the connection.
+            with error:
+                raise CodeError(f"{url} cannot be fetched: {error}") from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = error.reason if isinstance(error, urllib.error.URLError) else error
             raise CodeError(f"{url} cannot be fetched: {reason}") from error

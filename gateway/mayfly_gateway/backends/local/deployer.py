@@ -64,6 +64,7 @@ class Deployer:
         self._backend = backend
         self._progress = progress
         self._served: dict[Key, _Served] = {}
+        self._refused: dict[Key, Target] = {}
 
     async def refresh(self, changed: frozenset[Path] | None = None) -> Outcome:
         """Read everything again; `changed` are the files that may differ since the last round, None means all.
@@ -134,13 +135,16 @@ class Deployer:
         digest = content_digest(parsed, deployment)
         before = self._served.get(key)
         if before is not None and before.target.digest == digest:
+            # Its manifest may be another file now, and its code in another place.
+            self._served[key] = _Served(parsed, deployment.snapshot, before.target)
             return None
         target = self._target(key, parsed, digest)
         self._backend.provide(digest, deployment)
         self._catalogue.put(target)
         self._served[key] = _Served(parsed, deployment.snapshot, target)
-        if before is not None:
-            self._backend.withdraw(before.target.digest)
+        replaced = before.target if before is not None else self._refused.pop(key, None)
+        if replaced is not None:
+            self._backend.withdraw(replaced.digest)
         return target
 
     def _refuse(self, key: Key, parsed: ParsedFunction, why: str) -> Target | None:
@@ -148,8 +152,14 @@ class Deployer:
         if key in self._served:
             return None
         target = self._target(key, parsed, hashlib.sha256(f"{key}{why}".encode()).hexdigest())
+        before = self._refused.get(key)
+        if before is not None and before.digest == target.digest:
+            return None
         self._backend.refuse(target.digest, InvalidRuntimeException(why))
         self._catalogue.put(target)
+        self._refused[key] = target
+        if before is not None:
+            self._backend.withdraw(before.digest)
         return target
 
     def _target(self, key: Key, parsed: ParsedFunction, digest: str) -> Target:
@@ -170,14 +180,13 @@ class Deployer:
             for parsed in manifests.functions
         }
         broken = {problem.source for problem in manifests.problems}
-        gone = [
-            key
-            for key, served in self._served.items()
-            if key not in declared and served.parsed.source not in broken
-        ]
+        known = {key: target.source for key, target in self._refused.items()}
+        known |= {key: served.parsed.source for key, served in self._served.items()}
+        gone = [key for key, source in known.items() if key not in declared and source not in broken]
         for key in gone:
             self._catalogue.remove(*key)
-            self._backend.withdraw(self._served.pop(key).target.digest)
+            target = self._served.pop(key).target if key in self._served else self._refused.pop(key)
+            self._backend.withdraw(target.digest)
         return tuple(gone)
 
 

@@ -12,7 +12,7 @@ import logging
 import secrets
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mayfly_gateway.backends import Instance
@@ -37,7 +37,7 @@ class Deployment:
 
     snapshot: CodeSnapshot
     runtime: RuntimeCommand
-    variables: dict[str, str]
+    variables: dict[str, str] = field(repr=False)
 
 
 class LocalBackend:
@@ -50,12 +50,14 @@ class LocalBackend:
         self._deployments: dict[str, Deployment | LambdaError] = {}
         self._agents: dict[str, agents.Agent] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}
-        self._spare: asyncio.Task[agents.Agent] | None = None
+        self._spares: list[asyncio.Task[agents.Agent]] = []
+        self._endpoint: str | None = None
         self._closed = False
         self._starting = 0
 
-    def start(self) -> None:
-        """Adopt orphans and have a first agent ready."""
+    def start(self, *, endpoint: str | None = None) -> None:
+        """Adopt orphans and have a first agent ready. `endpoint` is the gateway's address, for SDKs in functions."""
+        self._endpoint = endpoint
         strays.adopt_orphans()
         self._refill()
 
@@ -103,7 +105,7 @@ class LocalBackend:
             raise no_room(error) from error
         agent.protocol.follow(lambda data: self._logs.feed(target.namespace, target.name, agent.id, data))
         token = secrets.token_hex(32)
-        words = specialise(target, deployment, paths, token)
+        words = specialise(target, deployment, paths, token, endpoint=self._endpoint)
         return Instance(
             id=agent.id, address=agent.address, token=token, specialise=json.dumps(words).encode()
         )
@@ -119,20 +121,18 @@ class LocalBackend:
     async def close(self) -> None:
         """End every instance, then every stray, and remove the directory."""
         self._closed = True
-        if self._spare is not None:
-            await asyncio.wait([self._spare])
+        await asyncio.gather(*self._spares, return_exceptions=True)
         await asyncio.gather(*(self.destroy(instance_id) for instance_id in list(self._agents)))
         self._sweep()
         await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
 
     async def _take_spare(self) -> agents.Agent:
-        spare, self._spare = self._spare or self._start_agent(), None
+        spare = self._spares.pop() if self._spares else self._start_agent()
         try:
             # Shielded: a caller that gives up must not end a start half-way; the next caller takes it.
             agent = await asyncio.shield(spare)
         except asyncio.CancelledError:
-            if self._spare is None:
-                self._spare = spare
+            self._spares.append(spare)
             raise
         # After the caller has its agent, so that two starts do not share the processor.
         asyncio.get_running_loop().call_later(REFILL_AFTER, self._refill)
@@ -142,11 +142,18 @@ class LocalBackend:
         return agent
 
     def _refill(self) -> None:
-        if self._spare is None and not self._closed:
-            self._spare = self._start_agent()
+        if not self._spares and not self._closed:
+            self._spares.append(self._start_agent())
+
+    def _forget_failed(self, spare: asyncio.Task[agents.Agent]) -> None:
+        """The next caller starts its own, rather than to hear of a trouble that may be over."""
+        if not spare.cancelled() and spare.exception() is not None and spare in self._spares:
+            self._spares.remove(spare)
 
     def _start_agent(self) -> asyncio.Task[agents.Agent]:
-        return asyncio.create_task(self._new_agent())
+        start = asyncio.create_task(self._new_agent())
+        start.add_done_callback(self._forget_failed)
+        return start
 
     async def _new_agent(self) -> agents.Agent:
         name = f"{next(self._numbers):x}-{secrets.token_hex(4)}"
@@ -187,12 +194,15 @@ def no_room(error: OSError) -> ServiceException:
 def command_line(target: Target, deployment: Deployment, paths: InstancePaths) -> list[str]:
     """The argument vector of the runtime process."""
     wrapper = deployment.variables.get("AWS_LAMBDA_EXEC_WRAPPER")
-    return list(deployment.runtime.argv(paths.task_root, target.spec.handler_name, wrapper))
+    handler = target.spec.handler_name
+    return list(deployment.runtime.argv(paths.task_root, handler, wrapper, target.memory_size))
 
 
-def specialise(target: Target, deployment: Deployment, paths: InstancePaths, token: str) -> dict[str, object]:
+def specialise(
+    target: Target, deployment: Deployment, paths: InstancePaths, token: str, *, endpoint: str | None
+) -> dict[str, object]:
     """The words that make a bare agent the function's."""
-    variables = environment(target, deployment.runtime, paths, deployment.variables)
+    variables = environment(target, deployment.runtime, paths, deployment.variables, endpoint=endpoint)
     return {
         "token": token,
         "function": {

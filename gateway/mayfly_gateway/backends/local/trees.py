@@ -136,6 +136,7 @@ def _write_file(entry: Entry, content: Opener, place: Path, room: int) -> tuple[
 def _check_links(links: Iterable[Path], root: Path) -> None:
     top = root.resolve()
     for link in links:
-        # A link may lead through another, so where it ends is known only when all are there.
-        if link.readlink().is_absolute() or not link.resolve().is_relative_to(top):
+        # A link may lead through another, so where it ends is known only when all are there. The path module's own
+        # resolve() fails on a circle of links in some Pythons.
+        if link.readlink().is_absolute() or not Path(os.path.realpath(link)).is_relative_to(top):
             raise CodeError(f"the code has a link {str(link.relative_to(root))!r} that leads out of it")
