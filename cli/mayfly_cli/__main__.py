@@ -140,7 +140,7 @@ def read_payload(given: str) -> bytes:
     except OSError as error:
         present.problem(f"The payload {given[1:]} cannot be read: {error.strerror}.")
         raise typer.Exit(2) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         present.problem(
             f'The payload is not JSON: {error}. Strings need double quotes: -p \'{{"name": "Ada"}}\'.'
         )

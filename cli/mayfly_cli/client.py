@@ -12,6 +12,7 @@ import urllib3
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:9000"
 ENDPOINT_VARIABLES = ("MAYFLY_ENDPOINT", "AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL")
+CONNECT_TIME = 5.0
 LONGEST_CALL = 920.0
 """Seconds: the longest function timeout, and time to start it."""
 
@@ -43,7 +44,7 @@ class Client:
     def __init__(self, url: str, *, namespace: str | None) -> None:
         self._url = url
         self._namespace = namespace
-        self._pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=5, read=LONGEST_CALL))
+        self._pool = urllib3.PoolManager(retries=False)
 
     def invoke(
         self, name: str, payload: bytes, *, qualifier: str | None, tail: bool, dry_run: bool
@@ -72,16 +73,19 @@ class Client:
         """The function's log records, oldest first: `{"time", "requestId", "message", …}`.
 
         Raises:
-            CallFailed: no gateway there, or no such function.
+            CallFailed: no gateway there, no such function, or the gateway ended meanwhile.
         """
         namespace = quote(self._namespace or "default", safe="")
         path = f"/mayfly/v1beta1/namespaces/{namespace}/functions/{quote(name, safe='')}/logs"
         fields = f"?tail={tail}&follow={'true' if follow else 'false'}"
         answer = self._request("GET", path + fields, stream=True)
         rest = b""
-        for data in answer.stream(65536):
-            *lines, rest = (rest + data).split(b"\n")
-            yield from (json.loads(line) for line in lines if line)
+        try:
+            for data in answer.stream(65536):
+                *lines, rest = (rest + data).split(b"\n")
+                yield from (json.loads(line) for line in lines if line)
+        except urllib3.exceptions.HTTPError as error:
+            raise CallFailed(f"The gateway at {self._url} has ended the log.") from error
 
     def _request(
         self,
@@ -95,9 +99,11 @@ class Client:
         sent = dict(headers or {})
         if self._namespace:
             sent["X-Mayfly-Namespace"] = self._namespace
+        # A function may be silent for as long as it likes.
+        timeout = urllib3.Timeout(connect=CONNECT_TIME, read=None if stream else LONGEST_CALL)
         try:
             answer = self._pool.request(
-                method, self._url + path, body=body, headers=sent, preload_content=not stream
+                method, self._url + path, body=body, headers=sent, preload_content=not stream, timeout=timeout
             )
         except urllib3.exceptions.HTTPError as error:
             raise CallFailed(
@@ -119,6 +125,8 @@ def refusal(answer: urllib3.BaseHTTPResponse) -> str:
     try:
         body = json.loads(answer.data)
     except ValueError:
+        body = None
+    if not isinstance(body, dict):
         body = {}
     message = body.get("message") or body.get("Message") or answer.reason or ""
     return f"{code}: {message}"

@@ -7,8 +7,9 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
+from typing import Any
 
 import uvloop
 import watchfiles
@@ -22,6 +23,7 @@ from mayfly_gateway.logs import Logs
 from mayfly_gateway.server import Gateway
 from mayfly_gateway.settings import Settings
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOP_TIME = 2.0
 """Seconds that running invocations have to finish after Ctrl-C."""
 ACCOUNT_LIMIT = 1000
@@ -70,26 +72,46 @@ async def serve(paths: list[Path], home: Path, settings: Settings) -> int:
     )
     try:
         await gateway.start(backend)
-        backend.start(endpoint=gateway.url)
-        outcome = await deployer.refresh()
     except OSError as error:
         present.problem(f"{settings.host}:{settings.port} cannot be listened on: {listening_problem(error)}")
         return 1
+    try:
+        backend.start(endpoint=gateway.url)
+        return await deploy(deployer, view, gateway, stop)
     except ProjectError as error:
         present.problem(str(error))
-        await gateway.stop()
         return 1
+    finally:
+        await gateway.stop()
+
+
+async def deploy(deployer: Deployer, view: screen.Screen, gateway: Gateway, stop: asyncio.Event) -> int:
+    """Serve what the manifests declare until `stop`. Returns the exit status."""
+    outcome = await unless(stop, deployer.refresh())
+    if outcome is None:
+        view.goodbye()
+        return 0
     view.problems(outcome.problems)
     if not outcome.served:
         present.problem(
             "No function to serve: see examples/hello/function.yaml for a manifest to begin with."
         )
-        await gateway.stop()
         return 1
     view.welcome(gateway.url, outcome.served)
     await follow(deployer, view, gateway.logs, outcome.served, stop)
-    await gateway.stop()
     return 0
+
+
+async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, Outcome]) -> Outcome | None:
+    """What the work brings about; None if `stop` came first: the first round may install and build for minutes."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if working.done():
+        return working.result()
+    working.cancel()
+    await asyncio.wait((working,))
+    return None
 
 
 async def follow(
@@ -143,11 +165,18 @@ def existing(paths: Iterable[Path]) -> list[Path]:
 
 
 def stop_on_signals() -> asyncio.Event:
-    """An event that Ctrl-C, SIGTERM and the end of the terminal set."""
+    """An event that Ctrl-C, SIGTERM and the end of the terminal set; the second of them ends the process at once."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
+
+    def on_signal() -> None:
+        stop.set()
+        # No process is left behind by what follows: an agent ends when this one does.
+        for number in STOPPING:
+            loop.remove_signal_handler(number)
+
+    for number in STOPPING:
+        loop.add_signal_handler(number, on_signal)
     return stop
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from rich.text import Text
 
@@ -92,15 +93,10 @@ class Screen:
         if not self._pace.allows():
             return
         try:
-            figures = json.loads(report)
-        except ValueError:
+            line = figures(json.loads(report))
+        except (ValueError, TypeError, KeyError):
+            # An agent that says something else is ours no more: user code may do to it what it likes.
             return
-        line = Text(f"{figures['durationMs']:.1f} ms")
-        if figures["initMs"] is not None:
-            line += Text(f"  + init {figures['initMs']:.0f} ms", style="yellow")
-        line += Text(f"  {figures['maxMemoryMb']} MB", style="dim")
-        if figures["status"] != "success":
-            line += Text(f"  {figures['errorType'] or figures['status']}", style="red")
         self._out.print(self._label(target.namespace, target.name) + line)
 
     async def follow(self, logs: Logs, target: Target) -> None:
@@ -122,6 +118,17 @@ class Screen:
         self._width = max(self._width, len(name))
         clock = time.strftime("%H:%M:%S ")
         return Text(clock, style="dim") + Text(f"{name:<{self._width}} ", style=style)
+
+
+def figures(report: dict[str, Any]) -> Text:
+    """What an invocation took, from the agent's report."""
+    line = Text(f"{report['durationMs']:.1f} ms")
+    if report["initMs"] is not None:
+        line += Text(f"  + init {report['initMs']:.0f} ms", style="yellow")
+    line += Text(f"  {report['maxMemoryMb']:d} MB", style="dim")
+    if report["status"] != "success":
+        line += Text(f"  {present.harmless(str(report['errorType'] or report['status']))}", style="red")
+    return line
 
 
 def listing(served: list[Target]) -> list[Text]:

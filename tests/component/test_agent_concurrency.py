@@ -19,6 +19,7 @@ def handler(event, context):
         open(event["say"], "w").close()
         while len([name for name in os.listdir() if name.startswith("met")]) < 3:
             time.sleep(0.001)
+        print("after", event["say"])
     if event["do"] == "nap":
         time.sleep(0.03)
     if event["do"] == "die":
@@ -31,13 +32,14 @@ def handler(event, context):
 
 
 @contextlib.contextmanager
-def stock(code=HANDLER, **changes):
+def stock(code=HANDLER, *, tmp=None, **changes):
     with running() as agent:
         (agent.code / "app.py").write_text(code)
         environment = {
             "_HANDLER": "app.handler",
             "AWS_LAMBDA_MAX_CONCURRENCY": str(WORKERS),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "TMPDIR": tmp or str(agent.home),
         }
         command = [sys.executable, "-m", "awslambdaric", "app.handler"]
         agent.specialise(command=command, environment=environment, maxConcurrency=WORKERS, **changes)
@@ -85,13 +87,20 @@ def test_one_more_than_the_workers_is_refused(agent):
         gateway.close()
 
 
-def test_lines_that_name_their_request_belong_to_it(agent):
+def test_each_line_stays_whole_and_belongs_to_its_invocation(agent):
     at_once(agent, [("meet", f"met{n}") for n in range(WORKERS)])
     for n in range(WORKERS):
         line = agent.logged(f"met{n} ")
         request_id = line.split()[1]
-        assert line in agent.messages(request_id)
-        assert agent.logged(f"END RequestId: {request_id}", request_id)
+        agent.logged("REPORT", request_id)
+        said = [text for text in agent.messages(request_id) if "RequestId" not in text]
+        assert said == [f"met{n} {request_id}", f"after met{n}"]
+    assert len([text for text in agent.messages(None) if text.startswith("imported by ")]) == WORKERS
+
+
+def test_where_no_streams_can_be_had_the_workers_share_one():
+    with stock(tmp="/nowhere") as agent:
+        assert json.loads(call(agent, "echo").text)[0] == "x"
 
 
 def test_an_init_error_of_all_workers_is_told_once_and_the_instance_goes_on():

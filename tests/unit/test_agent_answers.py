@@ -165,6 +165,8 @@ BAD = [
     head(2).replace(b"2\r\n\r\n", b"-2\r\n\r\n"),
     head(2).replace(b"2\r\n\r\n", b"9999999999\r\n\r\n"),
     head(2) + chunk(b"{}") + end() + head(2) + chunk(b"{}") + end(),
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    b"HTTP/1.1 100 Continue\r\n\r\n" + head(2) + chunk(b"{}") + end(),
     b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nA: " + b"x" * MAX_ANSWER_SIZE,
 ]
@@ -176,7 +178,9 @@ def test_an_agent_that_breaks_the_protocol_is_dropped(said):
     instance.invoke()
     instance.says(said)
     assert instance.wire.state == "aborted"
-    assert not [event for event in instance.seen if event[0] == "free"]
+    assert not [event for event in instance.seen if event[0] in ("free", "refused")]
+    instance.connection.connection_lost(None)
+    assert instance.seen[-1] == ("lost", True)
 
 
 def test_words_that_nobody_asked_for_end_the_connection():

@@ -93,6 +93,11 @@ def test_a_link_that_leads_out_is_refused(tmp_path, entries):
         unpacked(archive(tmp_path / "code.zip", *entries))
 
 
+def test_a_circle_of_links_is_unpacked_as_it_is(tmp_path):
+    path = archive(tmp_path / "code.zip", (entry("a", LINK), "b"), (entry("b", LINK), "a"))
+    assert (unpacked(path) / "a").readlink() == Path("b")
+
+
 def test_nothing_is_written_through_a_link(tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()

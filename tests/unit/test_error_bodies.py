@@ -11,7 +11,7 @@ from mayfly_model import errors
 from mayfly_model.errors import LambdaError, TooManyRequestsException, function_not_found
 
 SHAPES = botocore.loaders.Loader().load_service_model("lambda", "service-2")["shapes"]
-CLASSES = LambdaError.__subclasses__()
+CLASSES = [kind for kind in LambdaError.__subclasses__() if kind.__module__ == errors.__name__]
 # AWS has these in common for all services, or not at all; the model of Lambda does not list them.
 UNLISTED = {
     "NotImplementedException",

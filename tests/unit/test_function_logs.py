@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,34 @@ def test_what_is_no_record_is_a_message():
     logs = Logs()
     logs.feed(*FN, "i-1", b"oops\n[1]\n\xff\n" + b"[" * 100_000 + b"\n")
     assert messages(logs)[:3] == ["oops", "[1]", "\ufffd"]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"message": "no time"},
+        {"time": 1, "requestId": None, "message": 5},
+        {"time": "now", "requestId": None, "message": "x"},
+        {"time": 1e300, "requestId": None, "message": "x"},
+        {"time": -1, "requestId": None, "message": "x"},
+        {"time": 1, "requestId": 7, "message": "x"},
+        {"dropped": 5},
+    ],
+)
+def test_a_record_of_another_shape_is_a_message_too(forged):
+    logs = Logs()
+    logs.feed(*FN, "i-1", json.dumps(forged).encode() + b"\n")
+    assert list(logs.tail(*FN, 1)) == [
+        {"time": None, "requestId": None, "message": json.dumps(forged), "instance": "i-1"}
+    ]
+
+
+def test_what_a_record_holds_besides_is_left_out():
+    logs = Logs()
+    logs.feed(*FN, "i-1", line("hello", instance="forged", dropped=1))
+    assert list(logs.tail(*FN, 1)) == [
+        {"time": 1.5, "requestId": None, "message": "hello", "instance": "i-1"}
+    ]
 
 
 def test_a_function_keeps_a_bounded_number_of_bytes():

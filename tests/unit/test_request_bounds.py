@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -200,6 +201,26 @@ def test_the_body_is_asked_for_where_the_client_waits_for_that():
     assert incoming(b"Content-Length: 2", b"Expect: 100-Continue").awaits_continue
     assert not incoming(b"Expect: 100-continue").awaits_continue
     assert not incoming(b"Content-Length: 2").awaits_continue
+    # An old client knows no interim answer, and would take it for the answer.
+    assert not incoming(b"Content-Length: 2", b"Expect: 100-continue", version=b"1.0").awaits_continue
+
+
+def test_the_blanks_around_a_value_are_not_its_own():
+    request = incoming(b"X-Amz-Log-Type:  Tail \t", b"Content-Length: 2 ")
+    assert (request.headers[b"x-amz-log-type"], request.headers[b"content-length"]) == (b"Tail", b"2")
+
+
+def test_many_tiny_parts_take_no_more_room_than_their_bytes():
+    request = incoming(b"Content-Length: 120000")
+    tracemalloc.start()
+    try:
+        for number in range(60_000):
+            request.add(number.to_bytes(2))
+        assert tracemalloc.get_traced_memory()[0] < 300_000
+    finally:
+        tracemalloc.stop()
+    assert request.complete
+    assert request.body() == b"".join(number.to_bytes(2) for number in range(60_000))
 
 
 @given(st.lists(st.binary(max_size=30), max_size=6))

@@ -120,7 +120,12 @@ class Instance:
     def end_now(self) -> None:
         """The gateway is gone: kill everything and end."""
         self._ending = self._stopping = True
-        self._supervisor.kill(self._loop.stop)
+
+        def over() -> None:
+            self._output.end()
+            self._loop.stop()
+
+        self._supervisor.kill(over)
 
     # The lifecycle's effects.
 

@@ -41,14 +41,14 @@ def mayfly(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 class LocalMode:
     """A running `mayfly dev`; as a context it is ended by Ctrl-C and must have ended well."""
 
-    def __init__(self, *paths: Path) -> None:
+    def __init__(self, *paths: Path, **environment: str) -> None:
         self.process = subprocess.Popen(
             [*MAYFLY, "dev", *map(str, paths), "--port", "0"],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "200"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "200", **environment},
         )
         self._lines: list[str] = []
         self._news = threading.Condition()
@@ -88,6 +88,12 @@ class LocalMode:
         self.process.wait(PATIENCE)
         return time.monotonic() - began
 
+    def close(self) -> None:
+        """Read the rest of the output of a process that has ended."""
+        self._reader.join(PATIENCE)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
     def __enter__(self) -> "LocalMode":
         return self
 
@@ -95,7 +101,5 @@ class LocalMode:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.interrupt()
-        self._reader.join(PATIENCE)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        self.close()
         assert error is not None or self.process.returncode == 0, self.output

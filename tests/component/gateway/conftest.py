@@ -21,7 +21,7 @@ class Agent(asyncio.Protocol):
     """The agent of one instance. What it does with an invocation stands in the payload's `do`.
 
     echo (the default), hold (until `release`), late (payload now, the end at `release`), refuse, die, reset (dies with
-    the request unread), half (dies within its answer).
+    the request unread), half (dies within its answer), lengthless (a 200 that does not announce its payload).
     """
 
     def __init__(self, agents: "Agents", instance_id: str) -> None:
@@ -87,6 +87,9 @@ class Agent(asyncio.Protocol):
 
     def refuse(self, body: bytes) -> None:
         self.transport.write(b"HTTP/1.1 409 Conflict\r\nContent-Length: 17\r\n\r\n" + b'{"reason":"Busy"}')
+
+    def lengthless(self, body: bytes) -> None:
+        self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
     def die(self, body: bytes) -> None:
         self.transport.abort()

@@ -194,6 +194,46 @@ async def test_a_reply_that_nobody_reads_is_given_up(world):
     assert len(world.agents.invocations) == 1
 
 
+async def test_the_other_server_gives_up_too(world):
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.setblocking(False)
+    loop = asyncio.get_running_loop()
+    with connection:
+        await loop.sock_connect(connection, ("127.0.0.1", int(world.gateway.url.rpartition(":")[2])))
+        await loop.sock_sendall(connection, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200" in await loop.sock_recv(connection, 4096)
+        await loop.sock_sendall(connection, INVOKE + b'Host: x\r\nContent-Length: 15\r\n\r\n{"do": "large"}')
+        await world.until(lambda: world.agents.invocations)
+        await asyncio.sleep(0.5)
+        received = 0
+        with contextlib.suppress(ConnectionError):
+            while data := await loop.sock_recv(connection, 1 << 20):
+                received += len(data)
+    assert 0 < received < 6_000_000
+
+
+async def test_a_body_counts_as_held_while_its_invocation_runs_though_the_client_is_gone(world):
+    body = b'{"do": "hold", "x": "' + b"x" * 150_000 + b'"}'
+    for lane in ("fast", "other"):
+        client = await world.client()
+        if lane == "other":
+            client.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            await client.reply()
+        already = len(world.agents.invocations)
+        client.invoke(body, "Host: x")
+        await world.until(lambda already=already: len(world.agents.invocations) > already)
+        client.writer.transport.abort()
+        other = await world.client()
+        other.invoke(body)
+        assert (await other.reply())[0] == 503
+        next(agent for agent in world.agents.connected.values() if agent.held).release()
+        assert await works(world)
+        other = await world.client()
+        other.invoke('"' + "x" * 150_000 + '"')
+        assert (await other.reply())[0] == 200
+
+
 async def test_a_reader_that_pauses_gets_everything(world):
     client = await world.client(limit=1024)
     client.invoke('{"do": "large"}')

@@ -6,9 +6,12 @@ import json
 
 import pytest
 
+from mayfly_gateway.dispatch import Dispatcher
 from mayfly_gateway.front import FrontConnection
 from mayfly_gateway.pool import Invocation
-from mayfly_model.errors import InvalidRuntimeException
+from mayfly_gateway.request import parse_call
+from mayfly_gateway.settings import Settings
+from mayfly_model.errors import InvalidRuntimeException, ServiceUnavailableException
 
 HOLD, LATE, DIE, HALF = (json.dumps({"do": name}) for name in ("hold", "late", "die", "half"))
 
@@ -126,6 +129,14 @@ async def test_a_killed_instance_is_answered_as_an_exit_and_replaced(world, payl
     client.invoke()
     assert (await client.reply())[0] == 200
     await world.until(lambda: world.agents.destroyed == ["i-1"])
+
+
+async def test_an_answer_of_no_announced_length_is_not_asked_for_again(world):
+    client = await world.client()
+    client.invoke('{"do": "lengthless"}')
+    status, headers, _ = await client.reply()
+    assert (status, headers["x-amz-function-error"]) == (200, "Unhandled")
+    assert len(world.agents.invocations) == 1
 
 
 async def test_an_idle_instance_that_ends_costs_no_call(world):
@@ -272,3 +283,20 @@ async def test_stopping_lets_what_runs_finish_and_refuses_the_rest(world):
     await stopping
     assert await late.ended() == b""
     assert not world.agents.connected
+
+
+async def test_stopping_at_once_answers_a_call_that_no_instance_was_asked_for_yet(world):
+    world.agents.launching.clear()
+    world.deploy("other")
+    answers = []
+    dispatcher = Dispatcher(backend=world.agents, settings=Settings())
+    # The second call waits for its turn behind the look at the first.
+    for name in ("hello", "other"):
+        target = world.gateway.catalogue.get("default", name)
+        dispatcher.on_change(None, target)
+        call = parse_call(name, "", {}, request_id="r", default_namespace="default", knows=lambda _: False)
+        dispatcher.invoke(target, call, b"{}", answers.append)
+        while not world.agents.number:
+            await asyncio.sleep(0)
+    await dispatcher.stop(0)
+    assert [type(answer) for answer in answers] == [ServiceUnavailableException] * 2
