@@ -94,7 +94,7 @@ class Screen:
             return
         try:
             line = figures(json.loads(report))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             # An agent that says something else is ours no more: user code may do to it what it likes.
             return
         self._out.print(self._label(target.namespace, target.name) + line)

@@ -16,7 +16,8 @@ class Target:
     """One function version, with everything that an invocation needs worked out beforehand.
 
     `digest` names the content: code and every setting that an instance is started with. Instances of another
-    digest retire. `memory_size` in MB; `timeout` and `keep_alive` in seconds; `source` is the path of the
+    digest retire. `memory_size` in MB; `timeout` and `keep_alive` in seconds;
+    `concurrency` is how many invocations one instance takes at once; `source` is the path of the
     manifest, to which a code directory is relative. `function` is (namespace, name), the key to whatever is
     kept per function.
     """
@@ -30,6 +31,7 @@ class Target:
     memory_size: int
     timeout: int
     keep_alive: float
+    concurrency: int
     reserved: int | None
     digest: str
     spec: FunctionSpec = field(repr=False)
@@ -52,6 +54,7 @@ def latest(
         memory_size=spec.memory_size,
         timeout=spec.timeout,
         keep_alive=spec.keep_alive,
+        concurrency=spec.max_concurrency,
         reserved=spec.reserved_concurrent_executions,
         digest=digest,
         spec=spec,

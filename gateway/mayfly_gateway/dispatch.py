@@ -26,7 +26,6 @@ from mayfly_model.errors import (
     TooManyRequestsException,
     function_not_found,
 )
-from mayfly_model.limits import INIT_S
 
 OnAnswer = Callable[[Answer | LambdaError], None]
 OnReport = Callable[[Target, bytes], None]
@@ -152,7 +151,7 @@ class Dispatcher:
             tail=call.tail,
             size=len(invocation.payload),
         )
-        live.deadline = live.since + target.timeout + _GRACE + (INIT_S if live.cold else 0.0)
+        live.deadline = live.since + target.timeout + _GRACE
         if not live.connection.invoke(head, invocation.payload):
             self._fleet.destroy(pool, live)
             self._again(pool, invocation)
@@ -220,7 +219,7 @@ class Dispatcher:
         invocation, now = live.invocation, self._loop.time()
         if invocation is not None and invocation.outcome is not None:
             self._finish(pool, invocation, invocation.outcome, log_tail)
-        pool.learn(live, report, now)
+        pool.estimates.observe_duration(now - live.since)
         self._admit_free(pool, live, now)
         if self._on_report is not None:
             self._on_report(pool.target, report)

@@ -64,8 +64,9 @@ class Fleet:
     def destroy(self, pool: Pool, live: LiveInstance) -> Invocation | None:
         """End an instance now, if it has not ended yet; returns the invocation that it had."""
         if not live.ended:
-            live.ended = True
-            live.connection.abort()
+            for lane in live.lanes:
+                lane.ended = True
+                lane.connection.abort()
             self._remove(live.id)
         return pool.drop(live)
 
@@ -95,8 +96,9 @@ class Fleet:
             _log.exception("launching an instance of %s", launch.target.arn)
             self._failed(pool, launch, start_failed(f"{type(error).__name__} in the gateway"))
         else:
-            pool.launched(launch)
-            self._events.ready(pool, live)
+            pool.launched(launch, self._loop.time())
+            for lane in live.lanes:
+                self._events.ready(pool, lane)
 
     async def _start(self, pool: Pool, launch: Launch) -> LiveInstance:
         """A specialised instance; one that ends on the way there is replaced, for nothing has been run on it."""
@@ -108,22 +110,34 @@ class Fleet:
         return await self._start_once(pool, launch)
 
     async def _start_once(self, pool: Pool, launch: Launch) -> LiveInstance:
+        """An instance whose runtime is initialised, or has failed to: then its first invocation is told why."""
         instance = await self._backend.launch(launch.target)
-        live = LiveInstance(instance, digest=launch.target.digest)
         try:
-            live.connection = await _connect(instance, self._agent_events(pool, live))
+            live = await self._connected(pool, launch, instance)
         except BaseException:
             self._remove(instance.id)
             raise
         try:
             await _specialise(live.connection, instance.specialise)
+            await self._open_lanes(pool, launch, instance, live)
         except BaseException:
             self.destroy(pool, live)
             raise
         if live.ended:
             raise ConnectionAbortedError("its agent ended")
-        live.started = self._loop.time() - launch.since
         return live
+
+    async def _connected(self, pool: Pool, launch: Launch, instance: Instance) -> LiveInstance:
+        live = LiveInstance(instance, digest=launch.target.digest)
+        live.connection = await _connect(instance, self._agent_events(pool, live))
+        return live
+
+    async def _open_lanes(self, pool: Pool, launch: Launch, instance: Instance, first: LiveInstance) -> None:
+        """A connection for each further invocation that the instance takes at once."""
+        for _ in range(launch.target.concurrency - 1):
+            lanes = (*first.lanes, await self._connected(pool, launch, instance))
+            for lane in lanes:
+                lane.lanes = lanes
 
     def _agent_events(self, pool: Pool, live: LiveInstance) -> AgentEvents:
         events = self._events

@@ -9,8 +9,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
-
 from mayfly_gateway import agent_calls
 from mayfly_gateway.answers import Answer
 from mayfly_gateway.backends import Instance
@@ -22,16 +20,6 @@ from mayfly_model.errors import LambdaError
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
-
-
-class _Report(msgspec.Struct, rename="camel"):
-    """What of an agent's report matters here."""
-
-    status: str = ""
-    init_ms: float | None = None
-
-
-_read_report = msgspec.json.Decoder(_Report).decode
 
 
 class Invocation:
@@ -52,23 +40,21 @@ class LiveInstance:
     """A specialised instance and its connection; times are the loop's.
 
     `since` is when it last changed between idle and busy, `answered` when its invocation's payload came, `deadline`
-    when the gateway stops to wait for what it does now. `cold`: the next invocation may have to initialise the
-    runtime. `started`: how many seconds it took to be there, until its first invocation is over. `ended`: it is
-    being destroyed.
+    when the gateway stops to wait for what it does now. `ended`: it is being destroyed. An environment that takes
+    several invocations at once is several of these, one for each, which know each other as `lanes`: they end together.
     """
 
     __slots__ = (
         "answered",
-        "cold",
         "connection",
         "deadline",
         "digest",
         "ended",
         "id",
         "invocation",
+        "lanes",
         "prefix",
         "since",
-        "started",
         "token",
     )
 
@@ -78,13 +64,16 @@ class LiveInstance:
         self.prefix = agent_calls.invoke_prefix(instance.token)
         self.digest = digest
         self.connection: AgentConnection
+        self.lanes: tuple[LiveInstance, ...] = (self,)
         self.invocation: Invocation | None = None
-        self.cold = True
         self.ended = False
-        self.started = 0.0
         self.since = 0.0
         self.answered = 0.0
         self.deadline = 0.0
+
+    def idle_since(self, limit: float) -> bool:
+        """Whether no lane has had anything to do since then."""
+        return all(lane.invocation is None and lane.since < limit for lane in self.lanes)
 
     def busy(self, now: float) -> Busy:
         """How far its invocation is."""
@@ -147,19 +136,6 @@ class Pool:
         self.idle.append(live)
         return True
 
-    def learn(self, live: LiveInstance, report: bytes, now: float) -> None:
-        """Keep what an invocation that is over tells: how long the function takes, and how long a cold start."""
-        try:
-            content = _read_report(report)
-        except msgspec.MsgspecError:
-            content = _Report()
-        init = (content.init_ms or 0.0) / 1000
-        if live.started:
-            self.estimates.observe_cold_start(live.started + init)
-            live.started = 0.0
-        self.estimates.observe_duration(max(0.0, now - live.since - init))
-        live.cold = content.status != "success"
-
     def put_back(self, invocation: Invocation) -> None:
         """Let a call that reached no runtime be the next one served."""
         self.waiting.appendleft(invocation)
@@ -182,7 +158,7 @@ class Pool:
     def expired(self, now: float) -> list[LiveInstance]:
         """The instances that have been idle for longer than the function's keep-alive."""
         limit = now - self.target.keep_alive
-        return [live for live in self.idle if live.since < limit]
+        return [live for live in self.idle if live.idle_since(limit)]
 
     def overdue(self, now: float) -> list[LiveInstance]:
         """The instances that should have ended what they do, and have not."""
@@ -203,14 +179,15 @@ class Pool:
         """How many instances to ask for now."""
         if not self.waiting or self.gone or (now < self._launch_after and (self.busy or self.idle)):
             return 0
-        digest = self.target.digest
-        return shortfall(
+        digest, lanes = self.target.digest, self.target.concurrency
+        lacking = shortfall(
             waiting=len(self.waiting),
             waiting_for=now - self._waiting_since,
             busy=[live.busy(now) for live in self.busy if live.digest == digest],
-            launching=[now - launch.since for launch in self.launches if launch.target.digest == digest],
+            launching=[now - launch.since for launch in self.launches if launch.target.digest == digest] * lanes,
             estimates=self.estimates,
         )
+        return -(-lacking // lanes)
 
     def launch(self, now: float) -> Launch:
         """Note that an instance of the present content was asked for."""
@@ -219,10 +196,12 @@ class Pool:
         self.launches.add(launch)
         return launch
 
-    def launched(self, launch: Launch) -> None:
-        """Note that it is there."""
+    def launched(self, launch: Launch, now: float) -> None:
+        """Note that it is there, initialised."""
         self.launches.discard(launch)
         self._failures = 0
+        if launch.target.digest == self.target.digest:
+            self.estimates.observe_cold_start(now - launch.since)
 
     def launch_failed(self, launch: Launch, now: float) -> list[Invocation]:
         """Note that it will not come; returns the calls that have nothing left to wait for.
@@ -238,7 +217,7 @@ class Pool:
             self._launch_after = now + min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**self._failures)
             self._failures = min(self._failures + 1, 10)
             return []
-        coming = sum(1 for other in self.launches if other.target.digest == digest)
+        coming = sum(1 for other in self.launches if other.target.digest == digest) * self.target.concurrency
         return [self.waiting.popleft() for _ in range(len(self.waiting) - coming)]
 
     def give_up(self) -> list[Invocation]:

@@ -25,10 +25,12 @@ def test_an_agent_is_bare_then_initialises_then_rests_or_is_busy():
     waits = "import time\nwhile not os.path.exists('gate'): time.sleep(0.001)"
     with running() as agent:
         assert agent.state() == "Bare"
-        agent.specialise(environment={"INIT": waits})
-        assert agent.state() == "Initialising"
+        body = json.dumps(agent.body(environment={"INIT": waits})).encode()
+        agent.gateway.send(head("POST", "/specialise", {"Content-Length": str(len(body))}) + body)
+        eventually(lambda: agent.state() == "Initialising")
         (agent.code / "gate").touch()
-        eventually(lambda: agent.state() == "Idle")
+        assert agent.gateway.whole().status == 200
+        assert agent.state() == "Idle"
         agent.send("import time\nwhile not os.path.exists('second'): time.sleep(0.001)\nrespond(b'x')")
         eventually(lambda: agent.state() == "Busy")
         (agent.code / "second").touch()

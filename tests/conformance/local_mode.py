@@ -157,10 +157,18 @@ class LocalMode:
         """Without functions it is as it was before the first call: as many processes, as many descriptors."""
         for manifest in self.manifests.iterdir():
             manifest.unlink()
-        eventually(lambda: len(self.descendants()) <= 1, within=STOP_TIME, state=self.descendants)
+        eventually(lambda: len(self.descendants()) <= 1, within=STOP_TIME, state=self._who_is_left)
         # Elsewhere than on Linux it cannot be seen from outside when it begins to watch, which takes a few.
         allowed = len(self._descriptors) + (0 if LINUX else 4)
         eventually(lambda: len(self._open()) <= allowed, within=STOP_TIME, state=self._new_descriptors)
+
+    def _who_is_left(self) -> list[str]:
+        """Its processes, each by its state, its folder and its command, and what the local mode said last."""
+        left = []
+        for process in self.descendants():
+            with contextlib.suppress(psutil.Error):
+                left.append(f"{process.pid} {process.status()} {process.cwd()} {' '.join(process.cmdline()[-3:])}")
+        return [*left, *self.output[-10:]]
 
     def _new_descriptors(self) -> list[str]:
         return sorted((Counter(self._open()) - Counter(self._descriptors)).elements())

@@ -22,7 +22,7 @@ HOSTILE = "\x1b]52;c;cm0gLXJm\x07\x1b[2J\x9b31m\x1b]0;title\x1b\\"
     [
         ("plain\ttext\n", "plain\ttext\n"),
         ("\x1b[31mred\x1b[0m", "\x1b[31mred\x1b[0m\x1b[0m"),
-        ("\x1b[2Jgone", "\\u001b[2Jgone\x1b[0m".removesuffix("\x1b[0m")),
+        ("\x1b[2Jgone", "\\u001b[2Jgone"),
         ("a\r\nb\rc", "a\nb\nc"),
         ("bell\x07", "bell\\u0007"),
         ("\x9b2J", "\\u009b2J"),

@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -28,6 +27,7 @@ def target(digest="1", *, keep_alive=300.0):
         memory_size=128,
         timeout=3,
         keep_alive=keep_alive,
+        concurrency=1,
         reserved=None,
         digest=digest,
         spec=SPEC,
@@ -46,7 +46,7 @@ def instance(digest="1"):
 
 def launched(pool, now=0.0):
     launch = pool.launch(now)
-    pool.launched(launch)
+    pool.launched(launch, 0)
     live = instance(pool.target.digest)
     assert pool.release(live, now)
     return live
@@ -112,7 +112,7 @@ def test_instances_of_an_old_content_retire_and_the_calls_go_to_the_new_one():
     pool.close(idle, 5)
     late = pool.launch(1)
     assert pool.replace(target("3")) == []
-    pool.launched(late)
+    pool.launched(late, 0)
     assert pool.release(instance("2"), 2) is False
 
 
@@ -161,33 +161,6 @@ def test_instances_of_an_old_content_are_not_counted_on():
     assert live in pool.busy
 
 
-@pytest.mark.parametrize(
-    ("report", "cold"),
-    [
-        (b'{"status":"success","initMs":null}', False),
-        (b'{"status":"timeout"}', True),
-        (b"", True),
-        (b"[", True),
-    ],
-)
-def test_the_report_tells_whether_the_runtime_is_still_there(report, cold):
-    pool = Pool(target())
-    live = launched(pool)
-    pool.take(invocation(), 0)
-    pool.learn(live, report, 1)
-    assert live.cold is cold
-
-
-def test_a_cold_start_is_the_way_to_the_instance_and_its_initialisation():
-    pool = Pool(target())
-    live = launched(pool)
-    live.started = 0.25
-    pool.take(invocation(), 0)
-    pool.learn(live, b'{"status":"success","initMs":500.0}', 2)
-    assert pool.estimates.cold_start == pytest.approx(0.75)
-    assert pool.estimates.duration == pytest.approx(1.5)
-
-
 class Serving(RuleBasedStateMachine):
     """Whatever happens in whatever order: no call is lost, doubled or given to a busy or outdated instance."""
 
@@ -224,8 +197,10 @@ class Serving(RuleBasedStateMachine):
         if not works:
             for call in self.pool.launch_failed(launch, self.now):
                 del self.open[call]
-        elif self.pool.launched(launch):
-            assert self.pool.release(instance(launch.target.digest), self.now)
+        else:
+            self.pool.launched(launch, self.now)
+            served = self.pool.release(instance(launch.target.digest), self.now)
+            assert served == (launch.target.digest == self.pool.target.digest and not self.pool.gone)
         while self.pool.match(self.now) is not None:
             pass
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
         token: bytes | None
 
-        def specialise(self, function: Function) -> None:
-            """Become the function."""
+        def specialise(self, function: Function, ready: Callable[[], None]) -> None:
+            """Become the function; `ready` is called once its INIT is over, however it ended."""
 
         def invoke(self, invocation: Invocation, *, tail: bool) -> str | None:
             """Take on an invocation, or say why not."""
@@ -149,8 +149,8 @@ class ControlApi:
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             refuse(request, 400, f"InvalidFunction: {error!r}")
             return
-        self._instance.specialise(function)
-        request.respond(200, b"{}")
+        # Answered only then: until the runtime can take it, an invocation is better served by another instance.
+        self._instance.specialise(function, lambda: request.respond(200, b"{}"))
 
     def _invoke(self, request: Request) -> None:
         given = request.headers

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 FREEZE_AFTER = 0.01
 """Seconds of rest before the tree is stopped: a busy instance shall not pay for signals between its invocations."""
+WAKING = 0.02
+"""Seconds for a stopped runtime to run again before it is asked to end: a signal that comes while its main thread is
+not awake yet goes to another of its threads, and an interpreter does not notice."""
 SHUTDOWN = 2.0
 """Seconds that the runtime has between SIGTERM and SIGKILL when the instance is closed (the SHUTDOWN phase)."""
 MEGABYTE = 1024 * 1024
@@ -62,9 +65,10 @@ class Instance:
 
     # What the control API calls.
 
-    def specialise(self, function: control.Function) -> None:
-        """Become the function and begin its INIT."""
+    def specialise(self, function: control.Function, ready: Callable[[], None]) -> None:
+        """Become the function and begin its INIT; `ready` is called once that is over, however it ended."""
         self.token = function.token
+        self._ready: Callable[[], None] | None = ready
         self._function = function
         self._files = entries(function.directory)
         reporter = JsonReporter if function.json_log else TextReporter
@@ -154,6 +158,9 @@ class Instance:
         milliseconds = (monotonic() - self._init_began) * 1000
         if self._init_timer is not None:
             self._init_timer.cancel()
+        ready, self._ready = self._ready, None
+        if ready is not None:
+            ready()
         if failure is None:
             self._init_ms = None if inside else milliseconds
             return
@@ -218,9 +225,7 @@ class Instance:
         if self._ending:
             return
         self._ending = True
-        self._thaw()
-        self._supervisor.terminate()
-        self._loop.call_later(SHUTDOWN if self._supervisor.alive else 0, self.end_now)
+        self._loop.call_later(WAKING if self._thaw() else 0, self._terminate)
 
     # Inner workings.
 
@@ -233,14 +238,18 @@ class Instance:
             environment |= {"_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET": path} if path else {}
         return environment
 
+    def _terminate(self) -> None:
+        self._supervisor.terminate()
+        self._loop.call_later(SHUTDOWN if self._supervisor.alive else 0, self.end_now)
+
     def _running(self) -> list[str]:
         return self._lifecycle.running if self.token is not None else []
 
-    def _thaw(self) -> None:
+    def _thaw(self) -> bool:
         if self._freeze is not None:
             self._freeze.cancel()
             self._freeze = None
-            self._supervisor.thaw()
+        return self._supervisor.thaw()
 
     def _watch_memory(self) -> None:
         if self._function.enforce_memory:

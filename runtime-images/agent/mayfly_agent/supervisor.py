@@ -130,11 +130,11 @@ class Supervisor:
             self._frozen = list(self._list_tree())
             processes.send(self._frozen, signal.SIGSTOP)
 
-    def thaw(self) -> None:
-        """Let the tree run again."""
-        if self._frozen:
-            processes.send(self._frozen, signal.SIGCONT)
-            self._frozen = []
+    def thaw(self) -> bool:
+        """Let the tree run again. Returns whether it did not."""
+        frozen, self._frozen = self._frozen, []
+        processes.send(frozen, signal.SIGCONT)
+        return bool(frozen)
 
     # Memory.
 
