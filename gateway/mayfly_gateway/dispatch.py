@@ -33,6 +33,7 @@ OnReport = Callable[[Target, bytes], None]
 _GRACE = 2.0
 """How much later than the function's timeout, in seconds, the agent's answer may come."""
 _ATTEMPTS = 5
+_ELSEWHERE = (409, 503)
 _SWEEP = 0.25
 
 _log = logging.getLogger(__name__)
@@ -234,11 +235,17 @@ class Dispatcher:
             self._serve(pool)
 
     def _on_refused(self, pool: Pool, live: LiveInstance, status: int) -> None:
-        """The instance is of no more use, whatever its reason; the call goes elsewhere."""
+        """The instance is of no more use. Busy or closing, it leaves the call to others; else the fault is ours."""
         _log.warning("an instance of %s refused an invocation: HTTP %d", pool.target.arn, status)
         invocation = self._fleet.destroy(pool, live)
-        if invocation is not None:
+        if invocation is None:
+            return
+        if status in _ELSEWHERE:
             self._again(pool, invocation)
+        else:
+            self._answer(
+                pool, invocation, ServiceException(f"The instance refused the invocation: {status}.")
+            )
 
     def _on_lost(self, pool: Pool, live: LiveInstance, delivered: bool) -> None:
         invocation = self._fleet.destroy(pool, live)

@@ -184,7 +184,8 @@ class Pool:
             waiting=len(self.waiting),
             waiting_for=now - self._waiting_since,
             busy=[live.busy(now) for live in self.busy if live.digest == digest],
-            launching=[now - launch.since for launch in self.launches if launch.target.digest == digest] * lanes,
+            launching=[now - launch.since for launch in self.launches if launch.target.digest == digest]
+            * lanes,
             estimates=self.estimates,
         )
         return -(-lacking // lanes)
@@ -234,7 +235,7 @@ class Pool:
     @property
     def instances(self) -> int:
         """How many instances serve the function, leaving out those that are on their way in or out."""
-        return len(self.idle) + len(self.busy)
+        return len({live.id for live in (*self.idle, *self.busy)})
 
     @property
     def empty(self) -> bool:

@@ -39,6 +39,8 @@ def main() -> None:
         processes.kill_below(os.getpid())
         raise
     finally:
+        # Nobody has to fetch one before the other.
+        log.finish(patience=0)
         server.finish()
         log.finish()
 

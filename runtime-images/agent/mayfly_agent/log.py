@@ -79,12 +79,13 @@ class Log:
         if self._timer is None:
             self._timer = self._loop.call_later(LINGER, self._due)
 
-    def finish(self) -> None:
-        """Hand over what is left, if somebody fetches it now: the agent ends."""
-        deadline = monotonic() + FAREWELL
-        while self._waiting and (seconds := deadline - monotonic()) > 0:
-            if select.select((), (self._descriptor,), (), seconds)[1]:
-                self._write()
+    def finish(self, patience: float = FAREWELL) -> None:
+        """Hand over what is left, to a reader who fetches it within `patience` seconds: the agent ends."""
+        deadline = monotonic() + patience
+        while self._waiting:
+            if not select.select((), (self._descriptor,), (), max(0.0, deadline - monotonic()))[1]:
+                return
+            self._write()
 
     def _keep(self, messages: list[str], request_id: str | None) -> None:
         tail = self._tails.get(request_id) if request_id is not None else None

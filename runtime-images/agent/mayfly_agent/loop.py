@@ -81,19 +81,15 @@ class Loop:
     def run(self) -> None:
         """Run until `stop`."""
         while self._running:
-            self._flush()
+            for flush in self._before_wait:
+                flush()
             for key, mask in self._selector.select(self._patience()):
                 self._dispatch(key, mask)
             self._run_due()
-        self._flush()
 
     def stop(self) -> None:
         """End `run` after the present round."""
         self._running = False
-
-    def _flush(self) -> None:
-        for flush in self._before_wait:
-            flush()
 
     def _watch(self, file: Any, event: int, callback: Callable[[], object] | None) -> None:
         try:

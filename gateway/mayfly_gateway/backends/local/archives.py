@@ -11,6 +11,7 @@ import lzma
 import os
 import stat
 import tempfile
+import time
 import urllib.error
 import urllib.request
 import zipfile
@@ -28,6 +29,8 @@ from mayfly_model.limits import UNPACKED_CODE_BYTES, ZIP_BYTES
 _MB = 1_048_576
 _CHUNK = 1 << 16
 _PATIENCE_S = 30
+_FETCH_S = 120
+"""Seconds for the whole archive."""
 _LINK_BYTES = 4096
 _UNIX = 3
 _ENCRYPTED = 0x1
@@ -116,10 +119,13 @@ def fetched(url: str, sha256: str) -> Iterator[Path]:
 def _fetch(url: str, file: BinaryIO) -> str:
     if not url.startswith(("http://", "https://")):
         raise ValueError("not an http:// or https:// address")
-    size, digest = 0, hashlib.sha256()
+    size, digest, deadline = 0, hashlib.sha256(), time.monotonic() + _FETCH_S
     with urllib.request.urlopen(url, timeout=_PATIENCE_S) as answer:  # noqa: S310 - checked above
-        while chunk := answer.read(_CHUNK):
+        # read1: what has come, and not what a server that drips may send some day.
+        while chunk := answer.read1(_CHUNK):
             size += len(chunk)
+            if time.monotonic() > deadline:
+                raise CodeError(f"{url} was not fetched within {_FETCH_S} s")
             if size > ZIP_BYTES:
                 raise CodeError(f"{url} is larger than {ZIP_BYTES // _MB} MB, Lambda's limit for an archive")
             digest.update(chunk)
