@@ -22,6 +22,7 @@ import psutil
 
 HERE = Path(__file__).resolve().parent
 ROUNDS = 3
+WARM_ROUNDS = 3
 SECONDS = 2.0
 CALLERS = (1, 16, 64)
 
@@ -136,7 +137,7 @@ def throughput() -> None:
     )
     with setting("echo") as (url, pid, direct), go_proxy() as peer:
         for callers in CALLERS:
-            load([url] * callers)
+            settle_instances(url, callers)
             straight, through, others = interleaved(callers, url, pid, direct, peer)
             go = f"{compare(through, others, 'per_core'):15.2f}" if others else f"{'no Go here':>15}"
             print(
@@ -157,7 +158,7 @@ def latency() -> None:
     )
     with setting("wait") as (url, pid, direct):
         for callers in CALLERS:
-            load([url] * callers)
+            settle_instances(url, callers)
             straight, through, _ = interleaved(callers, url, pid, direct, None)
             added = statistics.median(a["p50"] - b["p50"] for a, b in zip(through, straight, strict=True))
             print(
@@ -166,6 +167,12 @@ def latency() -> None:
                 f"{compare(through, straight, 'p99'):13.2f}",
                 flush=True,
             )
+
+
+def settle_instances(url: str, callers: int) -> None:
+    """Call until the gateway has as many instances as these callers need: it adds them step by step."""
+    for _ in range(WARM_ROUNDS):
+        load([url] * callers)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -219,6 +220,20 @@ tell([other.call(method, path, b'{{}}')[0] for method, path in calls])
 """
     assert agent.invoke(code).text == "[401, 401, 409, 200]"
     works(agent)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() == 0, reason="nothing is closed to root")
+def test_user_code_cannot_look_into_its_agent(agent):
+    code = """
+refused = []
+for name in ('mem', 'environ', 'fd/0', 'maps'):
+    try:
+        os.close(os.open(f'/proc/{os.getppid()}/{name}', os.O_RDONLY))
+    except PermissionError:
+        refused.append(name)
+tell(refused)
+"""
+    assert agent.invoke(code).text == '["mem", "environ", "fd/0", "maps"]'
 
 
 # The log

@@ -22,6 +22,8 @@ from botocore.response import StreamingBody
 from tests.conformance import aws_model
 
 SECRET = "any"
+PATIENCE = 30
+"""Seconds that a caller waits: every call of this suite is answered in half of that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,7 @@ class Sdk:
             config=Config(
                 retries={"total_max_attempts": retries + 1, "mode": "standard"},
                 max_pool_connections=100,
-                read_timeout=60,
+                read_timeout=PATIENCE,
                 parameter_validation=False,
                 ignore_configured_endpoint_urls=True,
             ),
@@ -124,7 +126,7 @@ def raw(
     operation: str = "Invoke",
 ) -> Answer:
     """One request on a connection of its own, with these headers and no others."""
-    connection = http.client.HTTPConnection(urlsplit(endpoint).netloc, timeout=60)
+    connection = http.client.HTTPConnection(urlsplit(endpoint).netloc, timeout=PATIENCE)
     began = time.monotonic()
     try:
         connection.request(method, path, body, headers or {})

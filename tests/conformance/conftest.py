@@ -101,8 +101,8 @@ class Mayfly:
             sdk.close()
             try:
                 local.stop()
-            except AssertionError as problem:
-                problems.append(str(problem))
+            except Exception as problem:
+                problems.append(repr(problem))
             shutil.rmtree(home, ignore_errors=True)
         assert not problems, problems
 

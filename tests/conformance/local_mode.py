@@ -20,7 +20,7 @@ from tests.conformance.waiting import eventually
 
 START_TIME = 300.0
 """Seconds until it serves: the first time on a machine it installs and builds runtime clients."""
-STOP_TIME = 10.0
+STOP_TIME = 30.0
 DEVELOPER = {
     "AWS_ACCESS_KEY_ID": "AKIADEVELOPERSOWNKEY",
     "AWS_SECRET_ACCESS_KEY": "the-developers-own-secret",
@@ -118,7 +118,11 @@ class LocalMode:
 
     def descendants(self) -> list[psutil.Process]:
         """Every process below it."""
-        return self.process.children(recursive=True)
+        try:
+            return self.process.children(recursive=True)
+        except psutil.NoSuchProcess:
+            # One of them ended while they were looked up.
+            return self.descendants() if self.process.is_running() else []
 
     def _open(self) -> list[str]:
         """Its open descriptors, by what they lead to, without the numbers that tell two of a kind apart."""
@@ -146,7 +150,7 @@ class LocalMode:
                 self._reader.join(STOP_TIME)
                 if self._process.stdout is not None:
                     self._process.stdout.close()
-        left = [process for process in below if process.is_running() and process.status() != "zombie"]
+        left = [process for process in below if lives(process)]
         for process in left:
             process.kill()
         assert status == 0, f"exit status {status}: {''.join(self.output[-40:])}"
@@ -167,8 +171,18 @@ class LocalMode:
         left = []
         for process in self.descendants():
             with contextlib.suppress(psutil.Error):
-                left.append(f"{process.pid} {process.status()} {process.cwd()} {' '.join(process.cmdline()[-3:])}")
+                left.append(
+                    f"{process.pid} {process.status()} {process.cwd()} {' '.join(process.cmdline()[-3:])}"
+                )
         return [*left, *self.output[-10:]]
 
     def _new_descriptors(self) -> list[str]:
         return sorted((Counter(self._open()) - Counter(self._descriptors)).elements())
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether a process has not ended."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -7,9 +7,9 @@ from tests.conformance.runtimes import ALL, on_each, present
 from tests.conformance.waiting import at_once, eventually
 
 SLEEPERS = declare_on_each("sleeps-too-long", timeout=2)
-LATE = declare("answers-too-late", timeout=1)
+LATE = declare("answers-too-late", timeout=2)
 BUSY = declare("computes-too-long", timeout=1)
-PARENT = declare("has-children", timeout=1)
+PARENT = declare("has-children", timeout=2)
 FLOODING = declare("writes-too-long", timeout=1)
 PRESENT = present(ALL)
 GRACE = 3.0
@@ -66,7 +66,7 @@ def test_a_function_that_never_yields_times_out_as_well(mayfly):
 def test_a_timeout_ends_the_runtimes_whole_group_and_whoever_left_it(mayfly, tmp_path):
     pids = tmp_path / "pids"
     answer = mayfly.invoke(PARENT, {"do": "grandchildren", "path": str(pids), "seconds": 30})
-    assert timed_out(answer)
+    assert timed_out(answer, "2.00")
     processes = [int(pid) for pid in pids.read_text().split()]
     assert len(processes) == 3
     # The answer does not wait for the end of the processes, the next call does.
@@ -80,12 +80,12 @@ def test_the_function_can_tell_how_much_time_it_has(mayfly):
 
 
 def test_a_response_that_comes_too_late_is_not_the_next_calls_answer(mayfly):
-    answers = [mayfly.invoke(LATE, {"do": "sleep", "seconds": 1.05})]
+    answers = [mayfly.invoke(LATE, {"do": "sleep", "seconds": 2.05})]
     answers += [mayfly.invoke(LATE, number) for number in range(3)]
-    assert timed_out(answers[0])
+    assert timed_out(answers[0], "2.00")
     assert [answer.json for answer in answers[1:]] == [0, 1, 2]
 
 
 def test_a_timed_out_call_is_no_longer_counted_as_running(mayfly):
-    assert timed_out(mayfly.invoke(LATE, {"do": "sleep", "seconds": 30}))
+    assert timed_out(mayfly.invoke(LATE, {"do": "sleep", "seconds": 30}), "2.00")
     eventually(lambda: mayfly.local().functions()[LATE.name]["running"] == 0)

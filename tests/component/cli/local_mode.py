@@ -94,6 +94,18 @@ class LocalMode:
         assert self.process.stdout is not None
         self.process.stdout.close()
 
+    def kill(self) -> None:
+        """End it as nobody should."""
+        self.process.kill()
+        self.process.wait()
+        self.end_reading()
+
+    def end_reading(self) -> None:
+        """Read the rest of the output, whose writers have all ended."""
+        self._reader.join(PATIENCE)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
     def __enter__(self) -> "LocalMode":
         return self
 

@@ -79,8 +79,7 @@ def test_a_killed_local_mode_leaves_no_process(tmp_path: Path) -> None:
     local = LocalMode(tmp_path)
     answer(local, "f")
     children = psutil.Process(local.process.pid).children(recursive=True)
-    local.process.kill()
-    local.process.wait()
+    local.kill()
     assert len(children) >= 2
     assert psutil.wait_procs(children, timeout=10)[1] == []
 

@@ -72,7 +72,7 @@ class Soak:
         """Change one function after the other, for ever."""
         while True:
             await self.deploy(self.random.randrange(FUNCTIONS))
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.4)
 
     async def kill_processes(self) -> None:
         """Kill an agent or a runtime now and then, for ever."""

@@ -5,6 +5,7 @@ Rule: nothing that is wrong with one file keeps the others from being read.
 
 import os
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from mayfly_model.manifest import Manifests, Problem, combine, parse_manifests
@@ -72,6 +73,12 @@ def _read_file(file: Path, namespace: str) -> Manifests:
         return _broken(source, f"cannot be read: {error.strerror}")
     except UnicodeDecodeError as error:
         return _broken(source, f"is not UTF-8 text: {error.reason} at byte {error.start}")
+    return _parsed(text, source, namespace)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str, source: str, namespace: str) -> Manifests:
+    """Remembered: of a hundred manifests one is saved at a time."""
     return parse_manifests(text, source=source, namespace=namespace)
 
 
