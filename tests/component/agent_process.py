@@ -263,7 +263,9 @@ class Agent:
     def _read_log(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self.records.append(json.loads(line))
+            # A killed agent may leave half a line.
+            if line.endswith(b"\n"):
+                self.records.append(json.loads(line))
 
     # Processes.
 

@@ -49,6 +49,8 @@ garbage = settings(
 def agent():
     with serving() as agent:
         agent.runtime = agent.invoke("respond(f'{HOST}:{PORT}'.encode())").text
+        # The least of several: it opens files of its own for a moment.
+        agent.descriptors = min(descriptors(agent) for _ in range(50))
         yield agent
 
 
@@ -71,11 +73,11 @@ def works(agent):
 
 
 def descriptors(agent):
-    """How many the agent has open; None where only root may know (its memory is closed to all others)."""
+    """How many the agent has open; 0 where only root may know (its memory is closed to all others)."""
     try:
         return psutil.Process(agent.process.pid).num_fds()
     except psutil.AccessDenied:
-        return None
+        return 0
 
 
 def resident(agent):
@@ -92,7 +94,6 @@ def throw(peer, data):
 @garbage
 @given(parts=pieces, polite=st.booleans())
 def test_any_bytes_leave_the_function_at_work(agent, dial, parts, polite):
-    before = descriptors(agent)
     with dial(agent) as peer:
         for part in parts:
             throw(peer, part)
@@ -103,7 +104,7 @@ def test_any_bytes_leave_the_function_at_work(agent, dial, parts, polite):
                 while peer.recv(65536):
                     pass
     works(agent)
-    eventually(lambda: descriptors(agent) == before)
+    eventually(lambda: descriptors(agent) <= agent.descriptors)
 
 
 @SOCKETS
@@ -178,11 +179,10 @@ def test_many_halves_of_large_bodies_are_bounded_in_all(agent):
 
 @SOCKETS
 def test_connections_that_come_and_go_leave_nothing(agent, dial):
-    before = descriptors(agent)
     for _ in range(300):
         dial(agent).close()
     with contextlib.ExitStack() as stack:
         for _ in range(200):
             stack.enter_context(dial(agent))
     works(agent)
-    eventually(lambda: descriptors(agent) == before)
+    eventually(lambda: descriptors(agent) <= agent.descriptors)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -93,9 +94,10 @@ def test_each_line_stays_whole_and_belongs_to_its_invocation(agent):
         line = agent.logged(f"met{n} ")
         request_id = line.split()[1]
         agent.logged("REPORT", request_id)
-        said = [text for text in agent.messages(request_id) if "RequestId" not in text]
+        said = [text for text in agent.messages(request_id) if "met" in text]
         assert said == [f"met{n} {request_id}", f"after met{n}"]
-    assert len([text for text in agent.messages(None) if text.startswith("imported by ")]) == WORKERS
+    # A worker may still have been importing while the first one served.
+    assert len([text for text in agent.messages() if re.fullmatch(r"imported by \d+", text)]) == WORKERS
 
 
 def test_where_no_streams_can_be_had_the_workers_share_one():

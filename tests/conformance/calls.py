@@ -142,13 +142,19 @@ def raw(
 
 
 @contextmanager
-def begun(endpoint: str, name: str, payload: bytes, *, sent: int | None = None) -> Iterator[None]:
-    """An Invoke request on a connection that is closed in the end, answered or not; `sent` bytes of its payload."""
+def begun(
+    endpoint: str, name: str, payload: bytes | None, *, sent: int | None = None, headers: str = ""
+) -> Iterator[socket.socket]:
+    """An Invoke request on a connection that is closed in the end, answered or not.
+
+    `sent` bytes of the payload go with the head, all by default; without a payload `headers` tell of one.
+    """
     address = urlsplit(endpoint)
-    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
-        head = f"POST {invoke_path(name)} HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: {len(payload)}\r\n\r\n"
-        connection.sendall(head.encode() + payload[:sent])
-        yield
+    with socket.create_connection((address.hostname, address.port), timeout=PATIENCE) as connection:
+        length = "" if payload is None else f"Content-Length: {len(payload)}\r\n"
+        head = f"POST {invoke_path(name)} HTTP/1.1\r\nHost: {address.netloc}\r\n{length}{headers}\r\n"
+        connection.sendall(head.encode() + (payload or b"")[:sent])
+        yield connection
 
 
 def invoke_path(name: str) -> str:

@@ -102,9 +102,10 @@ class Mayfly:
             try:
                 local.stop()
             except Exception as problem:
-                problems.append(repr(problem))
+                problems.append(str(problem) or repr(problem))
             shutil.rmtree(home, ignore_errors=True)
-        assert not problems, problems
+        if problems:
+            pytest.fail("\n".join(problems), pytrace=False)
 
 
 @pytest.fixture(scope="session")

@@ -76,6 +76,7 @@ INVOKE: dict[str, tuple[str, ...]] = {
         "test_timeouts::test_a_timeout_is_never_answered_before_it_is_due_and_soon_after",
         "test_timeouts::test_a_function_that_never_yields_times_out_as_well",
         "test_timeouts::test_the_function_can_tell_how_much_time_it_has",
+        "test_timeouts::test_by_default_a_function_has_three_seconds_and_128_megabytes",
         "test_timeouts::test_a_response_that_comes_too_late_is_not_the_next_calls_answer",
         "test_timeouts::test_a_timed_out_call_is_no_longer_counted_as_running",
         "test_lifecycle::test_a_stopped_runtime_times_out_like_any_other",
@@ -102,6 +103,8 @@ INVOKE: dict[str, tuple[str, ...]] = {
         "test_payload_limits::test_an_event_of_six_mebibytes_reaches_the_function",
         "test_payload_limits::test_a_larger_event_is_refused_and_the_next_call_works",
         "test_payload_limits::test_the_limit_is_the_bodys_alone",
+        "test_payload_limits::test_a_client_that_waits_to_be_told_to_send_its_body_is_told",
+        "test_payload_limits::test_an_event_may_come_in_chunks",
     ),
     "empty body: {}": ("test_invoke_answers::test_an_empty_body_reaches_the_function_as_an_empty_object",),
     "name and Qualifier disagree: 400": (

@@ -6,6 +6,7 @@ Rule: whatever the collected test modules declare when they are imported is serv
 import asyncio
 import hashlib
 import os
+import platform
 import shutil
 import sys
 from dataclasses import dataclass, field
@@ -48,10 +49,11 @@ def declare(
     code: dict[str, Any] | None = None,
     **spec: Any,
 ) -> Declared:
-    """A function; `spec` overrides what the runtime brings, and has Lambda's names."""
+    """A function; `spec` overrides what is set for all, None leaves it out, and has Lambda's names."""
     told = {} if on.handler is None else {"handler": on.handler}
     code = code or {"directory": "../code/" + "+".join(on.code)}
     whole = {"runtime": on.identifier, **told, "timeout": 10, **spec, "code": code}
+    whole = {name: value for name, value in whole.items() if value is not None}
     declared = Declared(name=name, namespace=namespace, runtime=on, spec=whole)
     if on.missing is None:
         assert _declared.setdefault((namespace, name), declared) == declared, f"{name} is declared twice"
@@ -121,7 +123,8 @@ def with_this_python(bootstrap: Path) -> None:
 def go_program() -> Path:
     """The folder of the function that is built with AWS's own Go client, once for each of its sources."""
     source = SOURCES / "go"
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(source.iterdir()))).hexdigest()[:16]
+    content = b"".join(file.read_bytes() for file in sorted(source.iterdir()))
+    digest = hashlib.sha256(content + platform.platform().encode()).hexdigest()[:16]
 
     async def build(place: Path) -> None:
         command = ("go", "build", "-C", source, "-tags", "lambda.norpc", "-o", place / "bootstrap")

@@ -1,8 +1,10 @@
 """How large an event and an answer may be, to the byte."""
 
+import http.client
 import json
 
 import pytest
+from tests.conformance.calls import begun
 from tests.conformance.functions import TOLD
 from tests.conformance.runtimes import ALL, GO, PROVIDED, PYTHON, on, on_each
 
@@ -72,3 +74,22 @@ def test_a_response_of_twice_the_size_is_no_different(mayfly):
     answer = big(mayfly, PYTHON, 2 * RESPONSE)
     assert (answer.error, answer.json) == ("Unhandled", TOO_LARGE)
     assert mayfly.invoke(TOLD[PYTHON.key], "next").json == "next"
+
+
+def test_a_client_that_waits_to_be_told_to_send_its_body_is_told(mayfly):
+    payload = event_of(2_000_000, do="size")
+    with begun(
+        mayfly.endpoint, TOLD[PYTHON.key].name, payload, sent=0, headers="Expect: 100-continue\r\n"
+    ) as connection:
+        assert connection.recv(1024).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(payload)
+        assert connection.recv(1024).startswith(b"HTTP/1.1 200 ")
+
+
+def test_an_event_may_come_in_chunks(mayfly):
+    head = "Transfer-Encoding: chunked\r\n"
+    with begun(mayfly.endpoint, TOLD[PYTHON.key].name, None, headers=head) as connection:
+        connection.sendall(b'5\r\n{"a":\r\n3\r\n 1}\r\n0\r\n\r\n')
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert (answer.status, answer.read()) == (200, b'{"a": 1}')

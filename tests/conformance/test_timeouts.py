@@ -12,6 +12,7 @@ BUSY = declare("computes-too-long", timeout=1)
 PARENT = declare("has-children", timeout=2)
 FLOODING = declare("writes-too-long", timeout=1)
 PRESENT = present(ALL)
+BY_DEFAULT = declare("has-the-default-timeout", timeout=None, handler="app.context_members")
 GRACE = 3.0
 """Seconds after its time within which a call is surely answered, on a slow and busy machine."""
 
@@ -89,3 +90,9 @@ def test_a_response_that_comes_too_late_is_not_the_next_calls_answer(mayfly):
 def test_a_timed_out_call_is_no_longer_counted_as_running(mayfly):
     assert timed_out(mayfly.invoke(LATE, {"do": "sleep", "seconds": 30}), "2.00")
     eventually(lambda: mayfly.local().functions()[LATE.name]["running"] == 0)
+
+
+def test_by_default_a_function_has_three_seconds_and_128_megabytes(mayfly):
+    seen = mayfly.invoke(BY_DEFAULT, {}).json
+    assert 2000 < seen["remaining_ms"] <= 3000
+    assert int(seen["memory_limit_in_mb"]) == 128

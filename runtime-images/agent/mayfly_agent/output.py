@@ -97,19 +97,20 @@ class Stream:
             return
         texts = [readable(message) for message in messages]
         owners = self._owners()
-        if len(owners) < 2:
+        if self._single or len(owners) > 1:
+            for text in texts:
+                self._log.write([text], self._whose(text, owners))
+        else:
             self._log.write(texts, owners[0] if owners else None)
-            return
-        for text in texts:
-            self._log.write([text], self._whose(text, owners))
 
     def _whose(self, text: str, owners: list[str]) -> str | None:
         """Of several that run at once only what is written can tell: the stock clients' loggers name the request id."""
         named = next((owner for owner in owners if owner in text), None)
-        if not self._single:
+        if self._single:
+            self._owner = named = named or self._owner
+        if named in owners:
             return named
-        self._owner = named or self._owner
-        return self._owner if self._owner in owners else None
+        return owners[0] if len(owners) == 1 else None
 
 
 class Output:
