@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from mayfly_gateway.server import Gateway
 from mayfly_gateway.settings import Settings
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+WATCH_ROUND = 1000
+"""Milliseconds after which a watch says that it watches."""
 STOP_TIME = 2.0
 """Seconds that running invocations have to finish after Ctrl-C."""
 ACCOUNT_LIMIT = 1000
@@ -71,7 +73,7 @@ async def serve(paths: list[Path], home: Path, settings: Settings) -> int:
         progress=view.progress,
     )
     try:
-        await gateway.start(backend)
+        await gateway.start(backend, is_stale=deployer.freshness.is_stale)
     except OSError as error:
         present.problem(f"{settings.host}:{settings.port} cannot be listened on: {listening_problem(error)}")
         return 1
@@ -98,7 +100,7 @@ async def deploy(deployer: Deployer, view: screen.Screen, gateway: Gateway, stop
         )
         return 1
     view.welcome(gateway.url, outcome.served)
-    await follow(deployer, view, gateway.logs, outcome.served, stop)
+    await follow(deployer, view, gateway.logs, outcome, stop)
     return 0
 
 
@@ -115,20 +117,26 @@ async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, Outcome]) -> Out
 
 
 async def follow(
-    deployer: Deployer, view: screen.Screen, logs: Logs, served: Iterable[Target], stop: asyncio.Event
+    deployer: Deployer, view: screen.Screen, logs: Logs, first: Outcome, stop: asyncio.Event
 ) -> None:
     """Show what the functions write and keep them up to date with their files, until `stop`."""
     async with asyncio.TaskGroup() as tasks:
-        followers = {function_key(target): tasks.create_task(view.follow(logs, target)) for target in served}
+        followers = {
+            function_key(target): tasks.create_task(view.follow(logs, target)) for target in first.served
+        }
+
+        last = first
 
         def show(outcome: Outcome) -> None:
-            view.problems(outcome.problems)
-            view.changed(outcome)
+            nonlocal last
+            view.changed(outcome, last)
+            last = outcome
             for target in outcome.served:
                 if function_key(target) not in followers:
                     followers[function_key(target)] = tasks.create_task(view.follow(logs, target))
 
-        watching = tasks.create_task(watch(deployer, show))
+        deployer.on_outcome = show
+        watching = tasks.create_task(watch(deployer))
         await stop.wait()
         view.goodbye()
         for task in (watching, *followers.values()):
@@ -140,18 +148,30 @@ def function_key(target: Target) -> tuple[str, str]:
     return target.namespace, target.name
 
 
-async def watch(deployer: Deployer, show: Callable[[Outcome], None]) -> None:
-    """Deploy again whenever a file changes, for ever."""
+async def watch(deployer: Deployer) -> None:
+    """Deploy again whenever a file changes, for ever.
+
+    What changes while nothing watches yet is no event: the first round of each watch looks at everything.
+    """
     while True:
-        watched = deployer.watched()
-        async for changes in watchfiles.awatch(*existing(watched), step=20, debounce=100):
-            changed = await asyncio.to_thread(resolved, changes)
-            try:
-                show(await deployer.refresh(changed))
-            except ProjectError as error:
-                present.problem(str(error))
+        watched, first = deployer.watched(), True
+        async for changes in changed_sets(watched):
+            if first or changes:
+                changed = frozenset(watched) if first else await asyncio.to_thread(resolved, changes)
+                first = False
+                try:
+                    await deployer.refresh(changed)
+                except ProjectError as error:
+                    present.problem(str(error))
             if deployer.watched() != watched:
                 break
+
+
+def changed_sets(watched: Iterable[Path]) -> AsyncIterator[set[tuple[watchfiles.Change, str]]]:
+    """The changes of these paths, as they come; an empty set, at times, says that it watches."""
+    return watchfiles.awatch(
+        *existing(watched), step=20, debounce=100, rust_timeout=WATCH_ROUND, yield_on_timeout=True
+    )
 
 
 def resolved(changes: Iterable[tuple[watchfiles.Change, str]]) -> frozenset[Path]:

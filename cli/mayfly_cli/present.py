@@ -65,7 +65,7 @@ def record(entry: dict[str, Any]) -> None:
 
 def is_platform(text: str) -> bool:
     """Whether the platform wrote the message, not the function."""
-    return text.startswith(PLATFORM)
+    return text.startswith(PLATFORM) or (text.startswith('{"time"') and '"type": "platform.' in text[:80])
 
 
 def message(text: str) -> Text:

@@ -9,11 +9,13 @@ from typing import Any
 from rich.text import Text
 
 from mayfly_cli import present
+from mayfly_cli.client import DEFAULT_ENDPOINT
 from mayfly_gateway.backends.local.deployer import Outcome
 from mayfly_gateway.catalogue import Target
 from mayfly_gateway.logs import Logs
 
 STYLES = ("cyan", "magenta", "blue", "green", "yellow")
+CREDENTIALS = "AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=default AWS_SECRET_ACCESS_KEY=none"
 LINES_A_SECOND = 100
 SHOWN = 4000
 """Characters of one message; the rest is in `mayfly logs`."""
@@ -66,17 +68,16 @@ class Screen:
         self._out.print("Endpoint ", Text(url, style="bold green"))
         for line in listing(served):
             self._out.print(line)
-        self._out.print(Text(f"Call one:  mayfly invoke {example}", style="dim"))
-        self._out.print(
-            Text(
-                f"           AWS_ENDPOINT_URL_LAMBDA={url} aws lambda invoke --function-name {example} out.json",
-                "dim",
-            )
-        )
+        where = "" if url == DEFAULT_ENDPOINT else f" --endpoint {url}"
+        self._out.print(Text(f"Call one:  mayfly invoke {example}{where}", style="dim"))
+        self._out.print(Text(f"AWS tools: export AWS_ENDPOINT_URL_LAMBDA={url} {CREDENTIALS}", style="dim"))
         self._out.print(Text("Ctrl-C ends it.", style="dim"))
 
-    def changed(self, outcome: Outcome) -> None:
-        """Functions that are served anew, and functions that are gone."""
+    def changed(self, outcome: Outcome, last: Outcome) -> None:
+        """What is other than in the last round: functions served anew, functions gone, troubles come and gone."""
+        self.problems(problem for problem in outcome.problems if problem not in last.problems)
+        if last.problems and not outcome.problems:
+            self._out.print(Text("Everything is in order again.", style="green"))
         for target in outcome.served:
             self._out.print(
                 self._label(target.namespace, target.name) + Text("changed: the next call runs it", "dim")
@@ -106,7 +107,8 @@ class Screen:
             if "dropped" in record:
                 self._out.print(label + Text(f"{record['dropped']} messages not shown", style="dim"))
             elif not present.is_platform(record["message"]) and self._pace.allows():
-                self._out.print(label + Text("│ ", style="dim") + present.message(record["message"][:SHOWN]))
+                for line in record["message"][:SHOWN].split("\n"):
+                    self._out.print(label + Text("│ ", style="dim") + present.message(line))
 
     def _skipped(self, lines: int) -> None:
         self._out.print(

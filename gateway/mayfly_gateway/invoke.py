@@ -10,11 +10,25 @@ from mayfly_gateway.settings import Settings
 from mayfly_model.errors import LambdaError, ResourceNotFoundException, function_not_found
 from mayfly_model.names import LATEST, function_arn
 
+IsStale = Callable[[Target, Callable[[], None]], bool]
+
 
 class Invoke:
-    """Serves `POST /2015-03-31/functions/{FunctionName}/invocations`."""
+    """Serves `POST /2015-03-31/functions/{FunctionName}/invocations`.
 
-    def __init__(self, *, catalogue: Catalogue, dispatcher: Dispatcher, settings: Settings) -> None:
+    `is_stale(target, resume)`, if given, says whether the function must be brought up to date first; the call goes on
+    when `resume` is called.
+    """
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        dispatcher: Dispatcher,
+        settings: Settings,
+        is_stale: IsStale | None = None,
+    ) -> None:
+        self._is_stale = is_stale
         self._catalogue = catalogue
         self._dispatcher = dispatcher
         self._cluster = settings.cluster
@@ -37,6 +51,10 @@ class Invoke:
             )
             trace_id = call.trace_id
             target = self._look_up(call)
+            if self._is_stale is not None and self._is_stale(
+                target, lambda: self.serve(path_name, query, headers, body, on_reply)
+            ):
+                return
             event = payload(body)
             if not call.dry_run:
                 self._dispatcher.invoke(target, call, event, _relay(call, on_reply))

@@ -10,7 +10,7 @@ from mayfly_gateway.bodies import Bodies
 from mayfly_gateway.catalogue import Catalogue
 from mayfly_gateway.dispatch import Dispatcher, OnReport
 from mayfly_gateway.front import Front
-from mayfly_gateway.invoke import Invoke
+from mayfly_gateway.invoke import Invoke, IsStale
 from mayfly_gateway.logs import Logs
 from mayfly_gateway.settings import Settings
 
@@ -35,8 +35,8 @@ class Gateway:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._settings.host, self._settings.host)  # noqa: S104
         return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
 
-    async def start(self, backend: Backend) -> None:
-        """Listen, with instances from this backend.
+    async def start(self, backend: Backend, *, is_stale: IsStale | None = None) -> None:
+        """Listen, with instances from this backend. `is_stale`: see `Invoke`.
 
         Raises:
             OSError: the address cannot be listened on.
@@ -44,7 +44,9 @@ class Gateway:
         settings, bounds = self._settings, self._settings.bounds
         self._dispatcher = Dispatcher(backend=backend, settings=settings, on_report=self._on_report)
         self.catalogue.on_change(self._dispatcher.on_change)
-        invoke = Invoke(catalogue=self.catalogue, dispatcher=self._dispatcher, settings=settings)
+        invoke = Invoke(
+            catalogue=self.catalogue, dispatcher=self._dispatcher, settings=settings, is_stale=is_stale
+        )
         bodies = Bodies(bounds.buffered_bodies)
         app = application(
             invoke=invoke,

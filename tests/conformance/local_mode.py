@@ -38,18 +38,14 @@ _MAYFLY = Path(sys.executable).with_name("mayfly")
 
 
 class LocalMode:
-    """`mayfly dev`, or a program like it, on the manifests below `home/manifests`."""
+    """`mayfly dev` on the manifests below `home/manifests`."""
 
     def __init__(
-        self,
-        home: Path,
-        *,
-        command: Sequence[str | Path] | None = None,
-        environment: Mapping[str, str] | None = None,
+        self, home: Path, *, options: Sequence[str] = (), environment: Mapping[str, str] | None = None
     ) -> None:
         self.manifests = home / "manifests"
         self._temporary = home / "tmp"
-        self._command = command or (_MAYFLY, "dev", self.manifests, "--port", "0")
+        self._command = (_MAYFLY, "dev", self.manifests, "--port", "0", *options)
         self._environment = environment or {}
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.output: list[str] = []
@@ -156,6 +152,8 @@ class LocalMode:
         assert status == 0, f"exit status {status}: {''.join(self.output[-40:])}"
         assert not left, f"processes outlived it: {left}"
         assert sorted(self._temporary.iterdir()) == [], "files outlived it"
+        errors = [number for number, line in enumerate(self.output) if line.startswith("error:")]
+        assert not errors, f"it had trouble of its own: {''.join(self.output[errors[0] :][:40])}"
 
     def _take_functions_away(self) -> None:
         """Without functions it is as it was before the first call: as many processes, as many descriptors."""

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -109,8 +108,7 @@ def limited():
     home = Path(tempfile.mkdtemp(prefix="mf-"))
     chosen = {function.name for function in (*LIMITED, WITH_SHARE, ELSEWHERE)}
     functions.write(home, only=chosen)
-    script = Path(__file__).with_name("serve.py")
-    local = LocalMode(home, command=(sys.executable, script, home / "manifests", '{"account_limit": 3}'))
+    local = LocalMode(home, options=("--account-limit", "3"))
     local.start()
     sdk = Sdk(local.endpoint)
     yield lambda function, event: sdk.invoke(function.arn, json.dumps(event).encode())

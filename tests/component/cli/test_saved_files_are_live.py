@@ -1,6 +1,7 @@
 """What is saved is what the next call runs; what broke keeps the last good one; Ctrl-C ends every process."""
 
 import os
+import urllib.request
 from pathlib import Path
 
 import psutil
@@ -32,6 +33,33 @@ def test_a_changed_manifest_and_a_changed_file_are_live_at_the_next_call(tmp_pat
         source.write_text("def handler(event, context):\n    return 2\n")
         local.wait_for(r"d +changed")
         assert (answer(local, "f"), answer(local, "d")) == ('"two"', "2")
+
+
+def test_the_call_right_after_a_save_runs_what_was_saved(tmp_path: Path) -> None:
+    (tmp_path / "f.yaml").write_text(returning("0"))
+    with LocalMode(tmp_path) as local:
+        url = f"{local.endpoint}/2015-03-31/functions/f/invocations"
+        for word in "12345":
+            (tmp_path / "f.yaml").write_text(returning(word))
+            assert called(url) == f'"{word}"'
+
+
+def test_an_editor_that_truncates_first_removes_nothing(tmp_path: Path) -> None:
+    manifest = tmp_path / "f.yaml"
+    manifest.write_text(returning("one"))
+    with LocalMode(tmp_path) as local:
+        assert answer(local, "f") == '"one"'
+        manifest.write_text("")
+        assert answer(local, "f") == '"one"'
+        manifest.write_text(returning("two"))
+        assert answer(local, "f") == '"two"'
+        assert "removed" not in local.output
+
+
+def called(url: str) -> str:
+    """What a call gives, without the time that a command takes to start."""
+    with urllib.request.urlopen(url, data=b"{}") as reply:
+        return str(reply.read().decode())
 
 
 def test_a_manifest_that_broke_keeps_the_last_good_function(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def deployer(folder, catalogue, tmp_path):
 async def test_it_is_told_once_and_is_gone_with_its_manifest(folder, deployer, catalogue):
     (folder / "f.yaml").write_text(MISSING)
     first, second = await deployer.refresh(), await deployer.refresh()
-    assert [target.name for target in first.served] == ["hello"]
+    assert [target.name for target in first.refused] == ["hello"]
     assert second.served == ()
     assert "nodejs20.x" in second.problems[0]
     assert catalogue.get("default", "hello") is not None

@@ -14,6 +14,7 @@ from mayfly_gateway.backends.local import project
 from mayfly_gateway.backends.local.code import CodeSnapshot, snapshot
 from mayfly_gateway.backends.local.environment import Objects, function_variables
 from mayfly_gateway.backends.local.errors import RuntimeUnavailableError, StartError
+from mayfly_gateway.backends.local.freshness import Freshness
 from mayfly_gateway.backends.local.instances import Deployment, LocalBackend
 from mayfly_gateway.backends.local.runtimes import RuntimeCommand, prepare
 from mayfly_gateway.catalogue import Catalogue, Target, latest
@@ -28,9 +29,13 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one round changed: targets that are served anew, names that are gone, and sentences about trouble."""
+    """What one round changed.
+
+    Targets served anew, targets that cannot run here, names that are gone, sentences about trouble.
+    """
 
     served: tuple[Target, ...] = ()
+    refused: tuple[Target, ...] = ()
     removed: tuple[Key, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -63,6 +68,9 @@ class Deployer:
         self._catalogue = catalogue
         self._backend = backend
         self._progress = progress
+        self._lock = asyncio.Lock()
+        self.on_outcome: Callable[[Outcome], None] | None = None
+        self.freshness = Freshness(self.refresh)
         self._served: dict[Key, _Served] = {}
         self._refused: dict[Key, Target] = {}
 
@@ -72,14 +80,25 @@ class Deployer:
         Raises:
             ProjectError: a path that was named cannot be read at all.
         """
+        async with self._lock:
+            outcome = await self._refresh_all(changed)
+        if self.on_outcome is not None:
+            self.on_outcome(outcome)
+        return outcome
+
+    async def _refresh_all(self, changed: frozenset[Path] | None) -> Outcome:
         manifests = await asyncio.to_thread(self._read)
-        problems = [str(problem) for problem in manifests.problems]
-        served = []
-        for parsed in manifests.functions:
-            target, trouble = await self._refresh(parsed, manifests, changed)
-            served += [target] if target is not None else []
-            problems += [trouble] if trouble is not None else []
-        return Outcome(served=tuple(served), removed=self._drop(manifests), problems=tuple(problems))
+        # Side by side: a runtime that takes a minute to install keeps no other function waiting.
+        rounds = await asyncio.gather(
+            *(self._refresh(parsed, manifests, changed) for parsed in manifests.functions)
+        )
+        troubles = [trouble for _, trouble in rounds if trouble is not None]
+        return Outcome(
+            served=tuple(target for target, trouble in rounds if target is not None and trouble is None),
+            refused=tuple(target for target, trouble in rounds if target is not None and trouble is not None),
+            removed=self._drop(manifests),
+            problems=(*(str(problem) for problem in manifests.problems), *troubles),
+        )
 
     def watched(self) -> set[Path]:
         """Every file and folder whose change may matter."""
@@ -95,6 +114,7 @@ class Deployer:
         """The target if it is new or other than before, and what is wrong with the function if anything is."""
         function = parsed.function
         key = (function.metadata.namespace, function.lambda_name)
+        self.freshness.note(key, (Path(parsed.source), *code_paths(parsed)))
         try:
             config_maps = objects(manifests, "ConfigMap", key[0])
             secret_objects = objects(manifests, "Secret", key[0])
@@ -173,13 +193,16 @@ class Deployer:
             source=parsed.source,
         )
 
+    def _sources(self) -> set[str]:
+        return {served.parsed.source for served in self._served.values()}
+
     def _drop(self, manifests: Manifests) -> tuple[Key, ...]:
         """Forget what is declared no more, unless its file is broken: then the last good one stays."""
         declared = {
             (parsed.function.metadata.namespace, parsed.function.lambda_name)
             for parsed in manifests.functions
         }
-        broken = {problem.source for problem in manifests.problems}
+        broken = {problem.source for problem in manifests.problems} | emptied(self._sources())
         known = {key: target.source for key, target in self._refused.items()}
         known |= {key: served.parsed.source for key, served in self._served.items()}
         gone = [key for key, source in known.items() if key not in declared and source not in broken]
@@ -188,6 +211,11 @@ class Deployer:
             target = self._served.pop(key).target if key in self._served else self._refused.pop(key)
             self._backend.withdraw(target.digest)
         return tuple(gone)
+
+
+def emptied(sources: Iterable[str]) -> set[str]:
+    """The files that hold nothing at all: an editor is between truncating and writing."""
+    return {source for source in sources if Path(source).is_file() and Path(source).stat().st_size == 0}
 
 
 def code_paths(parsed: ParsedFunction) -> list[Path]:

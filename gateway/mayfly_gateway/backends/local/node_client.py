@@ -33,12 +33,13 @@ class NodeClient:
 async def node_client(interpreter: Interpreter, progress: Progress) -> NodeClient:
     """The client for this interpreter; building AWS's takes a minute the first time.
 
-    $MAYFLY_NODE_CLIENT=own chooses ours even where AWS's could be built.
+    $MAYFLY_NODE_CLIENT=own chooses ours even where AWS's could be built, and =built AWS's only if it has been.
 
     Raises:
         InstallError: the cache cannot be written.
     """
-    if os.environ.get("MAYFLY_NODE_CLIENT") == "own":
+    choice = os.environ.get("MAYFLY_NODE_CLIENT")
+    if choice == "own":
         return own_client()
     major = int(interpreter.version.partition(".")[0])
     source = image_file("nodejs/stock-4" if major >= _FIRST_OF_LINE_4 else "nodejs/stock-3")
@@ -56,7 +57,7 @@ async def node_client(interpreter: Interpreter, progress: Progress) -> NodeClien
             )
 
     # A folder that is there tells, even if the tools are gone.
-    if place.is_dir() or _can_build(interpreter):
+    if place.is_dir() or (choice != "built" and _can_build(interpreter)):
         await installed(place, build)
     if (place / "node_modules").is_dir():
         return NodeClient(script=place / "start.mjs", directory=place)

@@ -4,6 +4,7 @@ Rule: nothing that is wrong with one file keeps the others from being read.
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,10 @@ from mayfly_model.manifest import Manifests, Problem, combine, parse_manifests
 SUFFIXES = (".yaml", ".yml")
 SKIPPED = frozenset({"__pycache__", "node_modules", "venv"})
 """Folders that never hold manifests, beside those whose name begins with a dot."""
+RELEVANT = re.compile(
+    r"mayfly\.dev/|^\s*[\"']?kind[\"']?\s*:\s*[\"']?(Function|Secret|ConfigMap)\b", re.MULTILINE
+)
+"""What a file of ours holds; compose files, templates and other people's objects are none of our business."""
 SIZE_LIMIT = 3 * 1024 * 1024
 """Bytes of one file: more than Kubernetes would take of one object, several times."""
 
@@ -73,6 +78,8 @@ def _read_file(file: Path, namespace: str) -> Manifests:
         return _broken(source, f"cannot be read: {error.strerror}")
     except UnicodeDecodeError as error:
         return _broken(source, f"is not UTF-8 text: {error.reason} at byte {error.start}")
+    if not RELEVANT.search(text):
+        return Manifests()
     return _parsed(text, source, namespace)
 
 
