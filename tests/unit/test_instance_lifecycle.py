@@ -101,7 +101,7 @@ class World:
         assert not self.lifecycle.active, "frozen while something runs"
         self.rested += 1
 
-    def kill(self, done):
+    def kill(self, done, *, gently):
         assert self.killed is None, "killed twice"
         self.killed = done
         self.alive = False

@@ -30,6 +30,8 @@ FREEZE_AFTER = 0.01
 WAKING = 0.02
 """Seconds for a stopped runtime to run again before it is asked to end: a signal that comes while its main thread is
 not awake yet goes to another of its threads, and an interpreter does not notice."""
+FAREWELL = 0.1
+"""Seconds that a runtime which has reported that it cannot initialise may take to end by itself."""
 SHUTDOWN = 2.0
 """Seconds that the runtime has between SIGTERM and SIGKILL when the instance is closed (the SHUTDOWN phase)."""
 MEGABYTE = 1024 * 1024
@@ -61,6 +63,7 @@ class Instance:
         self._init_ms: float | None = None
         self._ending = False
         self._stopping = False
+        self._farewell: Callable[[], None] | None = None
         self.token: bytes | None = None
 
     # What the control API calls.
@@ -209,7 +212,7 @@ class Instance:
         if self._freeze is None and not self._lifecycle.closing:
             self._freeze = self._loop.call_later(FREEZE_AFTER, self._supervisor.freeze)
 
-    def kill(self, done: Callable[[], None]) -> None:
+    def kill(self, done: Callable[[], None], *, gently: bool) -> None:
         """End the tree; what it wrote before counts, and what it sent and nobody has read does not."""
 
         def over() -> None:
@@ -218,7 +221,16 @@ class Instance:
             if not self._stopping:
                 done()
 
-        self._supervisor.kill(over)
+        self._farewell = lambda: self._supervisor.kill(over)
+        if gently and self._supervisor.alive:
+            self._loop.call_later(FAREWELL, self._bid_farewell)
+        else:
+            self._bid_farewell()
+
+    def _bid_farewell(self) -> None:
+        kill, self._farewell = self._farewell, None
+        if kill is not None:
+            kill()
 
     def shut_down(self) -> None:
         """SIGTERM, then SIGKILL, then the agent ends."""
@@ -277,6 +289,8 @@ class Instance:
         self._output.drain()
         if self._ending:
             self.end_now()
+        elif self._farewell is not None:
+            self._bid_farewell()
         elif os.WIFSIGNALED(status) and self._oom.happened():
             self._lifecycle.out_of_memory()
         else:

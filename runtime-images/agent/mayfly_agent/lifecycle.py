@@ -48,8 +48,11 @@ if TYPE_CHECKING:
         def rest(self) -> None:
             """The runtime waits and there is nothing to do."""
 
-        def kill(self, done: Callable[[], None]) -> None:
-            """End the runtime and all that it started, then call `done`, but not from within this call."""
+        def kill(self, done: Callable[[], None], *, gently: bool) -> None:
+            """End the runtime and all that it started, then call `done`, but not from within this call.
+
+            `gently`: the runtime is about to end by itself and gets a moment to.
+            """
 
         def shut_down(self) -> None:
             """The instance has been closed and nothing runs any more. May be said more than once."""
@@ -151,7 +154,7 @@ class Lifecycle:
         """The runtime could not initialise. Returns 202, or 403 outside of INIT."""
         if self.phase != INIT:
             return 403
-        self._init_failed(Failure(error_type, payload))
+        self._init_failed(Failure(error_type, payload), gently=True)
         return 202
 
     # Events from the supervisor and the clocks.
@@ -201,14 +204,14 @@ class Lifecycle:
         if problem is not None:
             self._init_failed(failures.invalid_entrypoint(problem))
 
-    def _init_failed(self, failure: Failure) -> None:
+    def _init_failed(self, failure: Failure, *, gently: bool = False) -> None:
         self._init_over(failure)
         waiting = self._in_state(WAITING)
         for invocation in waiting:
             self._fail(invocation, failure)
         if not waiting:
             self._init_failure = failure
-        self._end()
+        self._end(gently=gently)
 
     def _init_over(self, failure: Failure) -> None:
         self._effects.init_ended(inside=self._init_inside, failure=failure)
@@ -275,11 +278,11 @@ class Lifecycle:
             invocation.started = True
             self._effects.start_clock(invocation)
 
-    def _end(self) -> None:
+    def _end(self, *, gently: bool = False) -> None:
         if self.phase != ENDING:
             self.phase = ENDING
             self._polls.clear()
-            self._effects.kill(self._killed)
+            self._effects.kill(self._killed, gently=gently)
 
     def _killed(self) -> None:
         self.phase = DOWN
