@@ -264,8 +264,8 @@ RUNTIME: dict[str, tuple[str, ...]] = {
 LIFECYCLE: dict[str, tuple[str, ...]] = {
     "INIT: 10 s, then once more inside the first invocation": (
         "test_lifecycle::test_an_init_that_takes_too_long_is_done_once_more_inside_the_first_invocation",
-        "test_lifecycle::test_an_init_may_take_longer_than_the_functions_timeout",
-        "test_lifecycle::test_init_runs_as_soon_as_the_instance_is_there_and_is_no_part_of_the_duration",
+        "test_lifecycle::"
+        "test_an_init_may_take_longer_than_the_functions_timeout_and_is_no_part_of_the_duration",
     ),
     "an init error is the answer of the invocation that waited": (
         "test_lifecycle::test_an_init_error_is_the_answer_of_the_invocation_that_waited_for_it",

@@ -132,6 +132,8 @@ class LocalMode:
 
     def stop(self) -> None:
         """End it as a person does, having taken its functions away first, and see that nothing is left."""
+        errors = [number for number, line in enumerate(self.output) if line.startswith("error:")]
+        trouble = "".join(self.output[errors[0] :][:40]) if errors else None
         try:
             self._take_functions_away()
         finally:
@@ -152,8 +154,7 @@ class LocalMode:
         assert status == 0, f"exit status {status}: {''.join(self.output[-40:])}"
         assert not left, f"processes outlived it: {left}"
         assert sorted(self._temporary.iterdir()) == [], "files outlived it"
-        errors = [number for number, line in enumerate(self.output) if line.startswith("error:")]
-        assert not errors, f"it had trouble of its own: {''.join(self.output[errors[0] :][:40])}"
+        assert not trouble, f"it had trouble of its own: {trouble}"
 
     def _take_functions_away(self) -> None:
         """Without functions it is as it was before the first call: as many processes, as many descriptors."""

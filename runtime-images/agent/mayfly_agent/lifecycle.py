@@ -275,8 +275,9 @@ class Lifecycle:
 
     def _start_clock(self, invocation: Invocation) -> None:
         if not invocation.started:
-            invocation.started = True
+            # In this order: what was written before now is not the invocation's.
             self._effects.start_clock(invocation)
+            invocation.started = True
 
     def _end(self, *, gently: bool = False) -> None:
         if self.phase != ENDING:

@@ -57,7 +57,7 @@ class Soak:
         manifest = self.home / f"f{number}.yaml"
         manifest.write_text(
             f"apiVersion: mayfly.dev/v1beta1\nkind: Function\nmetadata: {{name: f{number}}}\nspec:\n"
-            "  runtime: python3.11\n  handler: app.handler\n  timeout: 1\n  memorySize: 256\n"
+            "  runtime: python3.11\n  handler: app.handler\n  timeout: 3\n  memorySize: 256\n"
             f"  code:\n    inline:\n      app.py: |\n{body}"
         )
         return manifest
@@ -125,8 +125,8 @@ def judged(do: str, n: int, body: Any, failed: str | None, versions: range) -> s
             "Runtime.ExitError",
             r"RequestId: \S+ Error: Runtime exited with error: signal: segmentation fault",
         ),
-        "sleep": ("Sandbox.Timedout", r"RequestId: \S+ Error: Task timed out after 1\.00 seconds"),
-        "stop-agent": ("Sandbox.Timedout", r"RequestId: \S+ Error: Task timed out after 1\.00 seconds"),
+        "sleep": ("Sandbox.Timedout", r"RequestId: \S+ Error: Task timed out after 3\.00 seconds"),
+        "stop-agent": ("Sandbox.Timedout", r"RequestId: \S+ Error: Task timed out after 3\.00 seconds"),
     }
     assert do in expected, (do, body)
     kind, message = expected[do]
