@@ -41,7 +41,9 @@ LINES = [
 ]
 pieces = st.lists(st.one_of(st.sampled_from(LINES), st.binary(max_size=60)), max_size=12)
 garbage = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
