@@ -91,16 +91,16 @@ def test_bytecode_of_the_same_second_is_left_behind(source):
 
 
 def test_a_link_inside_stays_and_one_that_leads_out_is_followed(source, tmp_path):
-    (tmp_path / "shared").mkdir()
-    (tmp_path / "shared/common.py").write_text("common")
+    (tmp_path / "common").mkdir()
+    (tmp_path / "common/common.py").write_text("common")
     (source / "inside").symlink_to("app.py")
-    (source / "shared").symlink_to("../shared")
-    (source / "common.py").symlink_to(tmp_path / "shared/common.py")
+    (source / "common").symlink_to("../common")
+    (source / "common.py").symlink_to(tmp_path / "common/common.py")
     (source / "dangling").symlink_to("nowhere")
     root = taken(source).path
     assert (root / "inside").readlink() == Path("app.py")
-    assert not (root / "shared").is_symlink()
-    assert (root / "shared/common.py").read_text() == "common"
+    assert not (root / "common").is_symlink()
+    assert (root / "common/common.py").read_text() == "common"
     assert (root / "common.py").read_text() == "common"
     assert not (root / "dangling").exists()
 
