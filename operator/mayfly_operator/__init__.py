@@ -1,0 +1,1 @@
+"""The operator: turns what people declare into versions, pods and status."""
