@@ -4,25 +4,34 @@ Rule: a Function that exists is right. Bounds are Lambda's (:mod:`mayfly_model.l
 not have is Kubernetes's word. The CRD is generated from these classes, so each field describes itself.
 """
 
-from typing import Annotated, Any, Final, Literal
+from datetime import datetime
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from mayfly_model import limits
+from mayfly_model.conditions import Conditions
 from mayfly_model.destinations import DeadLetterConfig, DestinationConfig
 from mayfly_model.environment import MAX_CONCURRENCY, Environment
 from mayfly_model.function_code import Code
 from mayfly_model.metadata import Metadata
 from mayfly_model.names import FUNCTION_NAME_PATTERN, SUBDOMAIN_PATTERN
-from mayfly_model.part import Part, broken, text, whole_number
-from mayfly_model.runtimes import RUNTIMES, UnknownRuntimeError, find_runtime
+from mayfly_model.part import Observed, Part, broken, text, whole_number
+from mayfly_model.runtimes import RUNTIME_PATTERN, RUNTIMES, UnknownRuntimeError, find_runtime
 
 API_VERSION: Final = "mayfly.dev/v1beta1"
+RUNTIMES_IN_CONTEXT: Final = "runtimes"
+"""Key of the validation context that holds the runtimes there are, by identifier; `None` for no check."""
+PROVIDED: Final = "provided"
+"""What a runtime's identifier begins with when the code brings its own bootstrap, and so needs no handler."""
 
 
-def _known_runtime(name: str) -> str:
+def _known_runtime(name: str, info: ValidationInfo) -> str:
+    runtimes = (info.context or {}).get(RUNTIMES_IN_CONTEXT, RUNTIMES)
+    if runtimes is None:
+        return name
     try:
-        return find_runtime(name).name
+        return find_runtime(name, runtimes).name
     except UnknownRuntimeError as error:
         raise broken(f'found "{name}"; {error}') from None
 
@@ -37,7 +46,7 @@ FunctionName = Annotated[
 ]
 RuntimeName = Annotated[
     str,
-    text(", ".join(RUNTIMES), pattern=r"^[a-z][a-z0-9.]*$", most=64),
+    text(", ".join(RUNTIMES), pattern=RUNTIME_PATTERN, most=63),
     AfterValidator(_known_runtime),
 ]
 
@@ -167,8 +176,21 @@ class FunctionSpec(Part):
             raise broken("found Zip; allowed: Image, since code.image is given", "packageType")
         if self.runtime is None:
             raise broken(f"missing; allowed: {', '.join(RUNTIMES)}", "runtime")
-        if self.handler is None and find_runtime(self.runtime).family != "provided":
+        if self.handler is None and not self.runtime.startswith(PROVIDED):
             raise broken("missing; allowed: <module>.<function>, such as app.handler", "handler")
+
+
+class FunctionStatus(Observed):
+    """What Mayfly found out about the function."""
+
+    observed_generation: Annotated[int | None, whole_number(0, 2**63 - 1)] = None
+    """Generation of the Function that the status tells about."""
+    instances: Annotated[int, whole_number(0, limits.INSTANCES_MAX)] = 0
+    """Instances of $LATEST that are alive."""
+    last_invocation_time: datetime | None = None
+    """When $LATEST was called last, give or take a minute."""
+    conditions: Conditions = ()
+    """Ready says whether calls are answered, and if not, why."""
 
 
 class Function(Part):
@@ -182,7 +204,7 @@ class Function(Part):
     """Kubernetes's metadata."""
     spec: FunctionSpec
     """What the function is and how it runs."""
-    status: Annotated[dict[str, Any] | None, Field(exclude=True)] = None
+    status: Annotated[FunctionStatus, Field(exclude=True)] = FunctionStatus()
     """Written by the operator; what a manifest says here is ignored."""
 
     @property

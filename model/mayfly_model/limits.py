@@ -26,6 +26,8 @@ FUNCTION_REFERENCE_LENGTH: Final = 256
 """Longest ``FunctionName`` of an Invoke request, ARN and qualifier included (model)."""
 QUALIFIER_LENGTH: Final = 128
 """Longest version or alias name (model)."""
+ALIAS_NAME_LENGTH: Final = 63
+"""Longest alias as part of an object's name, `<function>.<alias>`; ours."""
 OBJECT_NAME_LENGTH: Final = 52
 """Longest Kubernetes name of a Function: ``<name>.<version>`` still fits a 63-character label."""
 
@@ -55,6 +57,10 @@ INSTANCE_CONCURRENCY_MAX: Final = 64
 """Most invocations that one instance runs at once (``AWS_LAMBDA_MAX_CONCURRENCY``); ours."""
 RESERVED_CONCURRENCY_MAX: Final = 1_000_000
 """Sanity bound of reserved concurrency; ours, Lambda bounds it by the account's limit."""
+RETIRED_MAX: Final = 1_000
+"""Most pods of a version that wait to be deleted by the operator; ours."""
+INSTANCES_MAX: Final = 100_000
+"""Sanity bound of a version's instances; ours."""
 
 # Code.
 INLINE_CODE_BYTES: Final = 900_000

@@ -151,6 +151,7 @@ class _Reader:
                 yield self._unknown_kind(kind)
 
     def _function(self, data: dict[str, Any]) -> Iterator[Declared]:
+        data = {field: value for field, value in data.items() if field != "status"}
         metadata = data.get("metadata")
         if isinstance(metadata, dict) and metadata.get("namespace") is None:
             data = {**data, "metadata": {**metadata, "namespace": self.namespace}}

@@ -20,6 +20,10 @@ OBJECT_NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 """A Kubernetes object name that is also a label value and a hostname (RFC 1123 label)."""
 SUBDOMAIN_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 """The name of a Kubernetes object of another kind, such as a Secret (RFC 1123 subdomain)."""
+FUNCTION_VERSION_PATTERN: Final = r"^(\$LATEST|[1-9][0-9]{0,8})$"
+"""A version as Lambda names it."""
+VERSION_NUMBER_PATTERN: Final = r"^[1-9][0-9]{0,8}$"
+"""A published version's number; nine digits keep `<function>.<number>` within a label's length."""
 
 # As botocore's model states them for Invoke, and as AWS's error messages quote them.
 AWS_FUNCTION_REFERENCE: Final = (

@@ -36,6 +36,12 @@ class Part(BaseModel):
         return data
 
 
+class Observed(Part):
+    """A part that programs write: an older reader passes over what a newer writer adds."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
 def whole_number(least: int, most: int, unit: str = "") -> Any:
     """A field of whole numbers between two bounds, in this unit."""
     return Field(ge=least, le=most, strict=True, json_schema_extra={"x-unit": unit} if unit else None)

@@ -4,11 +4,15 @@ Rule: the identifier is the only thing that anybody parses a runtime from; wheth
 has it is the backend's affair.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, Literal
 
 Family = Literal["python", "nodejs", "provided"]
+
+RUNTIME_PATTERN: Final = r"^[a-z][a-z0-9]*([.-][a-z0-9]+)*$"
+"""An identifier: AWS's, or one of an installation's own; a label's value as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +45,15 @@ RUNTIMES: Final[dict[str, Runtime]] = {
 """Every known runtime by its identifier."""
 
 
-def find_runtime(name: str) -> Runtime:
-    """The runtime of this identifier.
+def find_runtime(name: str, runtimes: Mapping[str, Runtime] = RUNTIMES) -> Runtime:
+    """The runtime of this identifier, among those that there are.
 
     Raises:
         UnknownRuntimeError: there is none.
     """
     try:
-        return RUNTIMES[name]
+        return runtimes[name]
     except KeyError:
-        near = get_close_matches(name.lower(), RUNTIMES, n=1, cutoff=0.5)
+        near = get_close_matches(name.lower(), runtimes, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise UnknownRuntimeError(f"{hint}allowed: {', '.join(RUNTIMES)}") from None
+        raise UnknownRuntimeError(f"{hint}allowed: {', '.join(runtimes)}") from None

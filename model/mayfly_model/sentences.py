@@ -24,7 +24,7 @@ _ELSEWHERE = {
     "imageUri": "write image",
     "layers": "layers are not supported: put their files into the code",
     "name": "write functionName, or metadata.name",
-    "provisionedConcurrentExecutions": "provisioned concurrency is set on an Alias or a Version",
+    "provisionedConcurrentExecutions": "provisioned concurrency is set on an Alias",
     "role": "write serviceAccountName",
     "s3": "a bucket is allowed in onFailure only, as on AWS",
     "tags": "write metadata.labels",
