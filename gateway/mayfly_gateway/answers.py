@@ -42,8 +42,10 @@ def head(reply: Reply, *, date: str, connection: str) -> bytes:
     return "".join(lines).encode("latin-1")
 
 
-def reply(outcome: Answer | LambdaError, *, request_id: str, trace_id: str | None = None) -> Reply:
-    """The reply to an Invoke request."""
+def reply(outcome: Answer | LambdaError | Reply, *, request_id: str, trace_id: str | None = None) -> Reply:
+    """The reply to an Invoke request; one that another gateway has made is whole already."""
+    if isinstance(outcome, Reply):
+        return outcome
     if isinstance(outcome, LambdaError):
         return error_reply(outcome, request_id=request_id, trace_id=trace_id)
     headers = {

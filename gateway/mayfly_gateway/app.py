@@ -45,13 +45,28 @@ def application(
     logs: Logs,
     bodies: Bodies,
     bounds: Bounds,
+    leaving: Callable[[], bool],
+    ready: Callable[[], bool],
 ) -> web.Application:
-    """The aiohttp application."""
+    """The aiohttp application. `leaving()`: the gateway will stop; `ready()`: it knows what it needs to serve calls."""
+
+    async def readiness(_request: web.Request) -> web.Response:
+        fit = ready() and not leaving()
+        return web.json_response({"ready": fit}, status=200 if fit else 503)
+
+    async def end_connection(_request: web.Request, response: web.StreamResponse) -> None:
+        if leaving():
+            # The headers are made already, without the word for what is asked for here.
+            response.force_close()
+            response.headers["Connection"] = "close"
+
     routes = Routes(
         invoke=invoke, catalogue=catalogue, dispatcher=dispatcher, logs=logs, bodies=bodies, bounds=bounds
     )
     app = web.Application(middlewares=[_errors, _callers])
+    app.on_response_prepare.append(end_connection)
     app.router.add_get("/healthz", routes.health)
+    app.router.add_get("/readyz", readiness)
     namespace = "/mayfly/v1beta1/namespaces/{namespace}"
     app.router.add_get(f"{namespace}/functions", routes.functions)
     app.router.add_get(f"{namespace}/functions/{{name}}/logs", routes.log)

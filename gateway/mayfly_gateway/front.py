@@ -49,7 +49,7 @@ class Front:
         self.other = other
         self.loop = asyncio.get_running_loop()
         self.connections: set[FrontConnection] = set()
-        self.stopping = False
+        self.leaving = False
         self.date = formatdate(usegmt=True)
         self._others = others
         self._timer = self.loop.call_later(self.bounds.tick, self._sweep)
@@ -62,9 +62,13 @@ class Front:
         """Whether there are as many connections as there may be."""
         return len(self.connections) + self._others() >= self.bounds.connections
 
+    def leave(self) -> None:
+        """End each connection with its next reply, which says so: no client's request meets a closed connection."""
+        self.leaving = True
+
     def stop(self) -> None:
         """End the connections that wait for a request; the others end with the reply that they wait for."""
-        self.stopping = True
+        self.leave()
         for connection in tuple(self.connections):
             connection.end_if_ready()
 
@@ -233,7 +237,7 @@ class FrontConnection(asyncio.Protocol):
         request, self._request = self._request, None
         if self._transport is None or request is None:
             return
-        keep_alive = request.keep_alive and not self._front.stopping
+        keep_alive = request.keep_alive and not self._front.leaving
         self._write(reply, "keep-alive" if keep_alive and request.old else "" if keep_alive else "close")
         if not keep_alive:
             self._end(self._transport)

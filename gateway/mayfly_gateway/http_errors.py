@@ -28,6 +28,12 @@ class RequestTimeoutException(LambdaError):
     status = 408
 
 
+class MisdirectedRequestException(LambdaError):
+    """The gateway was asked by another one for a function that it does not own."""
+
+    status = 421
+
+
 class RequestHeaderFieldsTooLargeException(LambdaError):
     """The request's head is beyond its bounds."""
 

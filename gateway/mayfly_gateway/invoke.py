@@ -4,18 +4,22 @@ from collections.abc import Callable
 
 from mayfly_gateway.answers import Answer, Reply, dry_run_reply, error_reply, reply
 from mayfly_gateway.catalogue import Catalogue, Target
-from mayfly_gateway.dispatch import Dispatcher
+from mayfly_gateway.peers.request import forwarded_request_id
 from mayfly_gateway.request import Call, Headers, new_request_id, parse_call, payload
 from mayfly_gateway.settings import Settings
 from mayfly_model.errors import LambdaError, ResourceNotFoundException, function_not_found
 from mayfly_model.names import LATEST, function_arn
 
 IsStale = Callable[[Target, Callable[[], None]], bool]
+OnAnswer = Callable[[Answer | LambdaError | Reply], None]
+Run = Callable[[Target, Call, bytes, OnAnswer], None]
 
 
 class Invoke:
     """Serves `POST /2015-03-31/functions/{FunctionName}/invocations`.
 
+    `run(target, call, payload, on_answer)` runs the function, here or where its owner is.
+    `forwarding_token` is what the gateways of one installation know each other by, None where there is only one.
     `is_stale(target, resume)`, if given, says whether the function must be brought up to date first; the call goes on
     when `resume` is called.
     """
@@ -24,13 +28,15 @@ class Invoke:
         self,
         *,
         catalogue: Catalogue,
-        dispatcher: Dispatcher,
+        run: Run,
         settings: Settings,
+        forwarding_token: str | None = None,
         is_stale: IsStale | None = None,
     ) -> None:
         self._is_stale = is_stale
         self._catalogue = catalogue
-        self._dispatcher = dispatcher
+        self._run = run
+        self._token = None if forwarding_token is None else forwarding_token.encode()
         self._cluster = settings.cluster
         self._namespace = settings.namespace
 
@@ -38,7 +44,8 @@ class Invoke:
         self, path_name: str, query: str, headers: Headers, body: bytes, on_reply: Callable[[Reply], None]
     ) -> None:
         """Serve one request; `on_reply` is called once, now or later. For the arguments see `parse_call`."""
-        request_id = new_request_id()
+        forwarded_id = self._forwarded_id(headers)
+        request_id = forwarded_id or new_request_id()
         trace_id = None
         try:
             call = parse_call(
@@ -48,6 +55,7 @@ class Invoke:
                 request_id=request_id,
                 default_namespace=self._namespace,
                 knows=self._catalogue.knows,
+                forwarded=forwarded_id is not None,
             )
             trace_id = call.trace_id
             target = self._look_up(call)
@@ -57,12 +65,17 @@ class Invoke:
                 return
             event = payload(body)
             if not call.dry_run:
-                self._dispatcher.invoke(target, call, event, _relay(call, on_reply))
+                self._run(target, call, event, _relay(call, on_reply))
                 return
         except LambdaError as error:
             on_reply(error_reply(error, request_id=request_id, trace_id=trace_id))
         else:
             on_reply(dry_run_reply(request_id=request_id, trace_id=trace_id))
+
+    def _forwarded_id(self, headers: Headers) -> str | None:
+        """The id that the call has already, if another gateway has sent it on."""
+        value = headers.get(b"mayfly-forwarded")
+        return None if value is None or self._token is None else forwarded_request_id(value, self._token)
 
     def _look_up(self, call: Call) -> Target:
         """The function version that the call means.
@@ -82,8 +95,8 @@ class Invoke:
         return target
 
 
-def _relay(call: Call, on_reply: Callable[[Reply], None]) -> Callable[[Answer | LambdaError], None]:
-    def on_answer(outcome: Answer | LambdaError) -> None:
+def _relay(call: Call, on_reply: Callable[[Reply], None]) -> OnAnswer:
+    def on_answer(outcome: Answer | LambdaError | Reply) -> None:
         on_reply(reply(outcome, request_id=call.request_id, trace_id=call.trace_id))
 
     return on_answer

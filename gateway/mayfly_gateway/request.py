@@ -31,6 +31,7 @@ Headers = Mapping[bytes, bytes]
 HEADERS = frozenset(
     (
         b"authorization",
+        b"mayfly-forwarded",
         b"x-amz-client-context",
         b"x-amz-invocation-type",
         b"x-amz-log-type",
@@ -51,7 +52,7 @@ _NAMESPACE_LENGTH = 63
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One Invoke request, checked but for its body and for whether the function exists.
 
-    `client_context` is the decoded JSON on one line.
+    `client_context` is the decoded JSON on one line; `forwarded`: another gateway has sent it on.
     """
 
     request_id: str
@@ -61,6 +62,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     tail: bool
     client_context: str | None
     trace_id: str
+    forwarded: bool = False
 
 
 def parse_call(
@@ -71,6 +73,7 @@ def parse_call(
     request_id: str,
     default_namespace: str,
     knows: Callable[[str], bool],
+    forwarded: bool = False,
 ) -> Call:
     """Read a request; `path_name` and `query` are the raw parts of its target, header names are in lower case.
 
@@ -95,6 +98,7 @@ def parse_call(
         tail=_one_of("logType", headers.get(b"x-amz-log-type"), _LOG_TYPES) == b"Tail",
         client_context=None if context is None else client_context(context),
         trace_id=trace_id(headers.get(b"x-amzn-trace-id")),
+        forwarded=forwarded,
     )
 
 

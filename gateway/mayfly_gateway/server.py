@@ -1,6 +1,8 @@
 """Wiring: builds the gateway from its settings and a backend, starts it, stops it."""
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -12,10 +14,20 @@ from mayfly_gateway.dispatch import Dispatcher, OnReport
 from mayfly_gateway.front import Front
 from mayfly_gateway.invoke import Invoke, IsStale
 from mayfly_gateway.logs import Logs
+from mayfly_gateway.peers.forward import Forwarder
+from mayfly_gateway.peers.ownership import Ownership
 from mayfly_gateway.settings import Settings
 
 _SHUTDOWN_TIME = 1.0
 """Seconds that requests which are no invocations may take to end when the gateway stops."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replicas:
+    """The gateways of one installation: who owns what, and the word by which they know each other's calls."""
+
+    ownership: Ownership
+    token: str
 
 
 class Gateway:
@@ -35,8 +47,17 @@ class Gateway:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._settings.host, self._settings.host)  # noqa: S104
         return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
 
-    async def start(self, backend: Backend, *, is_stale: IsStale | None = None) -> None:
-        """Listen, with instances from this backend. `is_stale`: see `Invoke`.
+    async def start(
+        self,
+        backend: Backend,
+        *,
+        is_stale: IsStale | None = None,
+        replicas: Replicas | None = None,
+        ready: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Listen, with instances from this backend. `is_stale`: see `Invoke`; `replicas`: None if it is alone.
+
+        `ready()` says whether the gateway knows what it needs to serve calls, for its readiness probe.
 
         Raises:
             OSError: the address cannot be listened on.
@@ -44,8 +65,17 @@ class Gateway:
         settings, bounds = self._settings, self._settings.bounds
         self._dispatcher = Dispatcher(backend=backend, settings=settings, on_report=self._on_report)
         self.catalogue.on_change(self._dispatcher.on_change)
+        self.forwarder = None
+        if replicas is not None:
+            self.forwarder = Forwarder(
+                ownership=replicas.ownership, token=replicas.token, run=self._dispatcher.invoke
+            )
         invoke = Invoke(
-            catalogue=self.catalogue, dispatcher=self._dispatcher, settings=settings, is_stale=is_stale
+            catalogue=self.catalogue,
+            run=self._dispatcher.invoke if self.forwarder is None else self.forwarder.invoke,
+            settings=settings,
+            forwarding_token=None if replicas is None else replicas.token,
+            is_stale=is_stale,
         )
         bodies = Bodies(bounds.buffered_bodies)
         app = application(
@@ -55,6 +85,8 @@ class Gateway:
             logs=self.logs,
             bodies=bodies,
             bounds=bounds,
+            leaving=lambda: self._front.leaving,
+            ready=ready,
         )
         self._runner = web.AppRunner(
             app,
@@ -85,11 +117,21 @@ class Gateway:
             raise
         self._port = self._server.sockets[0].getsockname()[1]
 
+    async def leave(self) -> None:
+        """Get out of everybody's way while still serving: not ready, every connection ended by its next reply.
+
+        Returns after the settings' `leave_time`, within which the cluster tells its proxies and the other replicas.
+        """
+        self._front.leave()
+        await asyncio.sleep(self._settings.leave_time)
+
     async def stop(self) -> None:
         """Accept nothing more, give what runs the settings' `stop_time` to finish, then end everything."""
         self._server.close()
         self._front.stop()
-        await self._dispatcher.stop(self._settings.stop_time)
+        stop_time = self._settings.stop_time
+        forwarded = () if self.forwarder is None else (self.forwarder.finish(stop_time),)
+        await asyncio.gather(self._dispatcher.stop(stop_time), *forwarded)
         await self._runner.cleanup()
         self._front.close()
         await self._server.wait_closed()

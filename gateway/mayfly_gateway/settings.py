@@ -28,8 +28,9 @@ class Settings:
     """One gateway process. `cluster` stands where AWS has the region, a namespace where it has the account.
 
     `account_limit` bounds the running invocations of a namespace (AWS: 1,000 per account and region).
-    `launch_time` is how long an instance may take until it can be given an invocation, `stop_time` how long
-    running invocations may go on once the gateway was told to stop; both in seconds.
+    `launch_time` is how long an instance may take until it can be given an invocation; `leave_time` how long a
+    gateway that will stop goes on to accept calls, so that whoever sends them learns of it; `stop_time` how long
+    running invocations may go on after that; all in seconds.
     """
 
     host: str = "127.0.0.1"
@@ -38,5 +39,6 @@ class Settings:
     namespace: str = "default"
     account_limit: int = 1000
     launch_time: float = 60.0
+    leave_time: float = 0.0
     stop_time: float = 5.0
     bounds: Bounds = field(default_factory=Bounds)

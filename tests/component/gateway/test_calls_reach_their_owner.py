@@ -1,0 +1,195 @@
+"""Two gateways serve as one: a call runs where its function's owner is, whatever happens on the way there."""
+
+import asyncio
+import base64
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+
+import pytest
+from tests.component.gateway.conftest import Agents, World
+
+from mayfly_gateway.peers.ownership import Ownership, Peer
+from mayfly_gateway.server import Gateway, Replicas
+from mayfly_gateway.settings import Settings
+
+TOKEN = "known-to-gateways"
+HOLD = json.dumps({"do": "hold"})
+
+
+class Replica(World):
+    """One of two gateways."""
+
+    def __init__(self, uid, gateway, agents, ownership) -> None:
+        super().__init__(gateway, agents)
+        self.uid, self.ownership = uid, ownership
+
+    @property
+    def peer(self) -> Peer:
+        return Peer(self.uid, ("127.0.0.1", int(self.gateway.url.rpartition(":")[2])))
+
+
+async def start(uid, directory) -> Replica:
+    agents, ownership = Agents(directory), Ownership(uid)
+    gateway = Gateway(Settings(port=0, account_limit=20, stop_time=0.2, launch_time=0.5, leave_time=0.05))
+    await gateway.start(agents, replicas=Replicas(ownership=ownership, token=TOKEN))
+    return Replica(uid, gateway, agents, ownership)
+
+
+@pytest.fixture
+async def pair(tmp_path_factory) -> AsyncIterator[SimpleNamespace]:
+    replicas = [await start(uid, tmp_path_factory.mktemp("s")) for uid in ("one", "two")]
+    peers = [replica.peer for replica in replicas]
+    for replica in replicas:
+        replica.ownership.set_peers(peers)
+        replica.deploy()
+    owner = next(replica for replica in replicas if replica.ownership.owns(("default", "hello")))
+    other = next(replica for replica in replicas if replica is not owner)
+    yield SimpleNamespace(owner=owner, other=other, peers=peers)
+    for replica in replicas:
+        for client in replica.clients:
+            client.writer.close()
+            with contextlib.suppress(ConnectionError):
+                await client.writer.wait_closed()
+        await replica.gateway.stop()
+        replica.ownership.close()
+
+
+async def test_a_call_that_lands_elsewhere_runs_at_its_owner_with_all_that_it_carries(pair):
+    client = await pair.other.client()
+    context = base64.b64encode(b'{"custom": {"a": "\xc3\xa9"}}').decode()
+    client.invoke(
+        '{"n": 1}',
+        "X-Amz-Log-Type: Tail",
+        f"X-Amz-Client-Context: {context}",
+        "X-Amzn-Trace-Id: Root=1-67",
+        name="hello:$LATEST",
+    )
+    status, headers, body = await client.reply()
+    assert (status, body) == (200, b'{"n": 1}')
+    assert headers["x-amz-executed-version"] == "$LATEST"
+    assert headers["x-amz-log-result"] == "dGFpbA=="
+    assert headers["x-amzn-trace-id"] == "Root=1-67"
+    assert pair.other.agents.number == 0
+    ((_, head, _),) = pair.owner.agents.invocations
+    request_id = headers["x-amzn-requestid"]
+    assert f"Lambda-Runtime-Aws-Request-Id: {request_id}\r\n".encode() in head
+    assert b"Lambda-Runtime-Trace-Id: Root=1-67\r\n" in head
+    assert b'Lambda-Runtime-Client-Context: {"custom":{"a":"\\u00e9"}}\r\n' in head
+    assert b"function:hello:$LATEST\r\n" in head
+
+
+async def test_the_owners_errors_are_the_callers(pair):
+    pair.owner.deploy(digest="2", reservedConcurrentExecutions=0)
+    client = await pair.other.client()
+    client.invoke()
+    status, headers, body = await client.reply()
+    assert (status, headers["x-amzn-errortype"]) == (429, "TooManyRequestsException")
+    assert json.loads(body)["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+
+
+async def test_large_payloads_pass_whole(pair):
+    client = await pair.other.client(limit=2**24)
+    payload = b'"' + b"x" * 6_000_000 + b'"'
+    client.invoke(payload)
+    assert (await client.reply())[2] == payload
+    client.invoke(json.dumps({"do": "large"}))
+    assert len((await client.reply())[2]) == 6_000_002
+
+
+async def test_connections_between_gateways_are_used_again(pair):
+    client = await pair.other.client()
+    for _ in range(5):
+        client.invoke()
+        assert (await client.reply())[0] == 200
+    assert len(pair.owner.gateway._front.connections) == 1
+
+
+async def test_a_caller_cannot_pass_for_a_gateway(pair):
+    client = await pair.other.client()
+    client.invoke("{}", f"Mayfly-Forwarded: {TOKEN[:-1]}x 00000000-0000-4000-8000-000000000000")
+    status, headers, _ = await client.reply()
+    assert status == 200
+    assert headers["x-amzn-requestid"] != "00000000-0000-4000-8000-000000000000"
+    assert pair.owner.agents.number == 1
+
+
+async def test_a_gateway_that_does_not_own_the_function_takes_no_forwarded_call(pair):
+    client = await pair.other.client()
+    client.invoke("{}", f"Mayfly-Forwarded: {TOKEN} 00000000-0000-4000-8000-000000000000")
+    assert (await client.reply())[0] == 421
+    assert pair.owner.agents.number == pair.other.agents.number == 0
+
+
+async def test_calls_wait_until_the_gateways_agree(pair):
+    """The owner has heard already that it is none; the other one, whose function it is now, has not."""
+    pair.owner.ownership.set_peers([pair.other.peer])
+    client = await pair.other.client()
+    client.invoke('{"n": 1}')
+    reply = asyncio.create_task(client.reply())
+    await pair.owner.until(lambda: pair.owner.gateway._front.connections)
+    pair.other.ownership.set_peers([pair.other.peer])
+    assert (await reply)[2] == b'{"n": 1}'
+    assert (pair.owner.agents.number, pair.other.agents.number) == (0, 1)
+
+
+async def test_a_call_finds_the_next_gateway_when_its_owner_is_gone(pair):
+    await pair.owner.gateway.stop()
+    client = await pair.other.client()
+    client.invoke('{"n": 1}')
+    assert (await client.reply())[2] == b'{"n": 1}'
+    assert pair.other.agents.number == 1
+
+
+async def test_an_owner_that_ends_within_a_call_costs_that_call_only(pair):
+    client, next_client = await pair.other.client(), await pair.other.client()
+    client.invoke(HOLD)
+    await pair.owner.until(lambda: pair.owner.agents.invocations)
+    for connection in tuple(pair.owner.gateway._front.connections):
+        connection.abort()
+    status, headers, body = await client.reply()
+    assert (status, headers["x-amzn-errortype"]) == (500, "ServiceException")
+    assert "ended before it answered" in json.loads(body)["Message"]
+    next_client.invoke('{"n": 2}')
+    assert (await next_client.reply())[2] == b'{"n": 2}'
+    assert pair.other.agents.number == 1
+
+
+async def test_nobody_is_forwarded_to_a_gateway_that_leaves(pair):
+    client = await pair.other.client()
+    client.invoke()
+    await client.reply()
+    pair.other.ownership.set_peers([pair.other.peer])
+    await pair.owner.until(lambda: not pair.owner.gateway._front.connections)
+    client.invoke()
+    assert (await client.reply())[0] == 200
+    assert pair.other.agents.number == 1
+
+
+async def test_a_gateway_that_leaves_says_so_and_still_serves(pair):
+    kept, probe = await pair.owner.client(), await pair.owner.client()
+    kept.invoke()
+    await kept.reply()
+    await pair.owner.gateway.leave()
+    kept.invoke()
+    status, headers, _ = await kept.reply()
+    assert (status, headers["connection"]) == (200, "close")
+    assert await kept.ended() == b""
+    probe.send(b"GET /readyz HTTP/1.1\r\nHost: gateway\r\n\r\n")
+    status, headers, body = await probe.reply()
+    assert (status, headers["connection"], json.loads(body)) == (503, "close", {"ready": False})
+    late = await pair.owner.client()
+    late.invoke()
+    assert (await late.reply())[0] == 200
+
+
+async def test_a_gateway_that_stops_waits_for_the_calls_that_others_run(pair):
+    client = await pair.other.client()
+    client.invoke(HOLD)
+    await pair.owner.until(lambda: pair.owner.agents.invocations)
+    stopping = asyncio.create_task(pair.other.gateway.stop())
+    await asyncio.sleep(0)
+    next(iter(pair.owner.agents.connected.values())).release()
+    assert (await client.reply())[0] == 200
+    await stopping
