@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 LOCK := requirements.lock pyproject.toml hack/locked.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench generate lock
+.PHONY: help demo test lint format bench generate lock cluster cluster-down
 
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.local ## Run the examples in the local mode, call each with the AWS SDK, and end
 	@$(BIN)/python examples/demo.py
@@ -35,6 +35,12 @@ format: $(VENV)/.dev ## Rewrite the sources in the project's style
 
 bench: $(VENV)/.dev ## Measure the gateway, the cold start and the memory, as ratios within one run
 	$(BIN)/python bench/run.py
+
+cluster: $(VENV)/.dev ## Bring up a real single-node Kubernetes on this machine (Linux, root) and write .cluster/kubeconfig
+	@$(BIN)/python hack/kubernetes up
+
+cluster-down: $(VENV)/.dev ## Take that Kubernetes away
+	@$(BIN)/python hack/kubernetes down
 
 generate: $(VENV)/.dev ## Write what is generated from the model: docs/functions.md
 	$(BIN)/python hack/function_reference.py > docs/functions.md

@@ -1,0 +1,55 @@
+"""A real single-node Kubernetes on this machine, from package registries alone.
+
+python hack/kubernetes up | down | pid COMPONENT | start COMPONENT
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cluster
+from layout import ROOT
+
+_LOCK = Path("/run/mayfly-kubernetes.lock")
+
+
+def main() -> None:
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(prog="python hack/kubernetes", description=__doc__.partition("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="bring the cluster up, unless it is")
+    up.add_argument("--kubeconfig", type=Path, default=ROOT / ".cluster" / "kubeconfig")
+    commands.add_parser("down", help="take it away")
+    for name, what in (
+        ("pid", "print the process ids of a component"),
+        ("start", "start a component that ended"),
+    ):
+        commands.add_parser(name, help=what).add_argument("component")
+    chosen = parser.parse_args()
+    match chosen.command:
+        case "up":
+            with _alone():
+                cluster.up(chosen.kubeconfig)
+        case "down":
+            with _alone():
+                cluster.down()
+        case "pid":
+            print(*cluster.pids(chosen.component))
+        case "start":
+            cluster.restart(chosen.component)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One at a time on this machine."""
+    with _LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+if __name__ == "__main__":
+    main()
