@@ -63,12 +63,16 @@ class Answer:
 
 
 class Gateway:
-    """One connection to an agent's control socket."""
+    """One connection to an agent's control socket: its path, or its host and port."""
 
-    def __init__(self, path: Path) -> None:
-        self.socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, address: Path | tuple[str, int]) -> None:
+        self.socket = socket.socket(socket.AF_UNIX if isinstance(address, Path) else socket.AF_INET)
         self.socket.settimeout(PATIENCE)
-        self.socket.connect(str(path))
+        try:
+            self.socket.connect(str(address) if isinstance(address, Path) else address)
+        except OSError:
+            self.socket.close()
+            raise
         self._buffer = b""
         self._sent = 0.0
 
@@ -161,11 +165,15 @@ class Agent:
         self.token = "secret-token"
         self.records: list[dict[str, Any]] = []
         self.path = home / "agent.sock"
-        self.process = start(self.path)
+        self.process = self.launch()
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         if read_log:
             self._reader.start()
         self.gateway = self.connect()
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start the process."""
+        return start(self.path)
 
     def connect(self) -> Gateway:
         """One more connection of the gateway."""
@@ -304,9 +312,9 @@ class Agent:
         if self._reader.ident is not None:
             self._reader.join(PATIENCE)
         for file in (self.process.stdin, self.process.stdout):
-            assert file is not None
             with contextlib.suppress(OSError):
-                file.close()
+                if file is not None:
+                    file.close()
         self.gateway.close()
 
 

@@ -8,31 +8,41 @@ import signal
 import socket
 import sys
 
-from . import processes
+from . import processes, settings
 from .connection import BACKLOG, Server
 from .control import ControlApi
 from .instance import Instance
 from .log import Log
 from .loop import Loop
 
-USAGE = "usage: mayfly_agent --listen-fd N"
+MISCONFIGURED = 78
+"""The exit status (EX_CONFIG of sysexits.h) of an agent that cannot start as it is told to."""
 
 
 def main() -> None:
-    """Run one instance until it is closed or its gateway goes away."""
-    listener = control_listener(sys.argv[1:])
+    """Run one instance until it is closed, or cannot go on, or its gateway goes away."""
+    try:
+        told = settings.read(sys.argv[1:], os.environ)
+    except settings.SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        raise SystemExit(MISCONFIGURED) from None
+    listener = control_listener(told)
     os.chdir("/")
     # Before it listens: from here on user code of the same user cannot read this process's memory.
     processes.guard_self()
     loop = Loop()
-    log = Log(loop, sys.stdout.fileno())
+    log = Log(loop, sys.stdout.fileno(), plain=told.permits is not None)
     instance = Instance(loop, log, runtime_listener=runtime_listener())
     api = ControlApi(instance)
     server = Server(loop, listener, limits=api.limits(), handle=api.handle)
+    if told.permits is None:
+        watch_gateway(loop, instance)
+    else:
+        listener.listen(BACKLOG)
+        demand_permit(loop, instance, api, told)
     if os.getpid() == 1:
         # In a pod the kubelet asks so; elsewhere only user code would.
         loop.on_signal(signal.SIGTERM, instance.close)
-    watch_gateway(loop, instance)
     try:
         loop.run()
     except BaseException:
@@ -43,17 +53,30 @@ def main() -> None:
         log.finish(patience=0)
         server.finish()
         log.finish()
+    raise SystemExit(instance.exit_status)
 
 
-def control_listener(arguments: list[str]) -> socket.socket:
-    """The socket on which the gateway calls, inherited and already listening."""
-    match arguments:
-        case ["--listen-fd", number] if number.isdigit():
-            listener = socket.socket(fileno=int(number))
-            os.set_inheritable(listener.fileno(), False)
-            return listener
-        case _:
-            raise SystemExit(USAGE)
+def control_listener(told: settings.Settings) -> socket.socket:
+    """The socket on which the gateway calls: inherited and already listening, or bound and not listening yet."""
+    if told.address is None:
+        listener = socket.socket(fileno=told.descriptor)
+        os.set_inheritable(listener.fileno(), False)
+        return listener
+    family = socket.AF_INET6 if ":" in told.address[0] else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(told.address)
+    return listener
+
+
+def demand_permit(loop: Loop, instance: Instance, api: ControlApi, told: settings.Settings) -> None:
+    """In a pod: whoever specialises must hold a permit, and brings the code."""
+    # Not for the local mode: it takes time and, with the process that unpacks, memory.
+    from .specialising import SignedSpecialise
+    from .unpacking import Unpacker
+
+    assert told.permits is not None
+    api.demand_permit(SignedSpecialise(instance, told.permits, Unpacker(loop), inherited=told.variables))
 
 
 def runtime_listener() -> socket.socket:

@@ -36,10 +36,23 @@ if TYPE_CHECKING:
         def state(self) -> str:
             """One word for people."""
 
+        def when_free(self, done: Callable[[str | None], None]) -> None:
+            """Call back with the revision once nothing runs, with None if it closes."""
+
+    class Signed(Protocol):
+        """The way in for those who must hold a permit."""
+
+        def admit(self, request: Request) -> int:
+            """How many bytes of body the call may bring."""
+
+        def serve(self, request: Request) -> None:
+            """Serve it."""
+
 
 PAYLOAD_LIMIT = 6 * 1024 * 1024
 SPECIALISE_LIMIT = 1024 * 1024
 REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{1,64}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 LONGEST = 86_400
 """Seconds: more than any timeout may be, and few enough for any clock."""
 TRACE = (b"lambda-runtime-trace-id", b"Lambda-Runtime-Trace-Id")
@@ -61,11 +74,13 @@ class Function:
     def __init__(self, body: dict[str, Any]) -> None:
         about = body["function"]
         self.token = text(body["token"]).encode("ascii")
+        self.revision = text(body.get("revision", ""))
         self.version = text(about["version"])
         self.memory_size = int(number(about["memorySize"], 1, 2**32))
         self.timeout = int(number(about["timeout"], 1, LONGEST))
         self.command = [text(word) for word in body["command"]]
         self.directory = text(body["directory"])
+        self.code = None if body.get("code") is None else CodePackage(body["code"])
         self.environment = {text(name): text(value) for name, value in body["environment"].items()}
         self.runtime_version = text(body["runtimeVersion"])
         self.json_log = body.get("logFormat") == "JSON"
@@ -76,6 +91,16 @@ class Function:
             raise ValueError("token and command may not be empty")
         if any("=" in name or not name for name in self.environment):
             raise ValueError("the name of a variable may not be empty or hold '='")
+
+
+class CodePackage:
+    """What follows the instruction: `format` "zip" or "files" (JSON of a text by each path), and its SHA-256."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self.format = text(body["format"])
+        self.sha256 = text(body["sha256"])
+        if self.format not in ("zip", "files") or not SHA256.fullmatch(self.sha256):
+            raise ValueError("the code should have the format zip or files, and a SHA-256 in hexadecimal")
 
 
 def text(value: object) -> str:
@@ -98,6 +123,11 @@ class ControlApi:
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
+        self._signed: Signed | None = None
+
+    def demand_permit(self, signed: Signed) -> None:
+        """From now on only a signed call can specialise."""
+        self._signed = signed
 
     def limits(self) -> Limits:
         """What is taken in: of a body not one byte from those who have no business here."""
@@ -105,6 +135,8 @@ class ControlApi:
 
     def _admit(self, request: Request) -> int:
         if request.path == b"/specialise":
+            if self._signed is not None:
+                return self._signed.admit(request)
             return SPECIALISE_LIMIT if self._instance.token is None else 0
         return PAYLOAD_LIMIT if self._trusts(request) else 0
 
@@ -122,9 +154,11 @@ class ControlApi:
                 self._specialise(request)
             case b"POST", b"/close":
                 self._with_token(request, self._close)
+            case b"POST", b"/adopt":
+                self._with_token(request, self._adopt)
             case b"GET", b"/health":
                 request.respond(200, json.dumps({"state": self._instance.state()}).encode("ascii"))
-            case _, (b"/invoke" | b"/specialise" | b"/close" | b"/health"):
+            case _, (b"/invoke" | b"/specialise" | b"/adopt" | b"/close" | b"/health"):
                 refuse(request, 405, "MethodNotAllowed")
             case _:
                 refuse(request, 404, "NotFound")
@@ -138,6 +172,9 @@ class ControlApi:
             serve(request)
 
     def _specialise(self, request: Request) -> None:
+        if self._signed is not None:
+            self._signed.serve(request)
+            return
         if self._instance.token is not None:
             refuse(request, 409, "AlreadySpecialised")
             return
@@ -168,6 +205,17 @@ class ControlApi:
         refusal = self._instance.invoke(invocation, tail=b"mayfly-log-tail" in given)
         if refusal is not None:
             refuse(request, 409 if refusal == "Busy" else 503, refusal)
+
+    def _adopt(self, request: Request) -> None:
+        """Tell a new owner what this instance is, at a moment when nobody else's invocation runs."""
+
+        def free(revision: str | None) -> None:
+            if revision is None:
+                refuse(request, 503, "Closing")
+            else:
+                request.respond(200, json.dumps({"revision": revision}).encode("ascii"))
+
+        self._instance.when_free(free)
 
     def _close(self, request: Request) -> None:
         request.respond(202, b"{}")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .connection import Connection
+    from .spool import Spool
 
     Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -31,6 +32,7 @@ REASONS = {
     405: b"Method Not Allowed",
     409: b"Conflict",
     413: b"Payload Too Large",
+    422: b"Unprocessable Entity",
     431: b"Request Header Fields Too Large",
     503: b"Service Unavailable",
 }
@@ -60,9 +62,22 @@ class Limits:
 
 
 class Request:
-    """One request. `oversized`: its body passes the limit; it is thrown away, and the answer need not wait for it."""
+    """One request. `oversized`: its body passes the limit; it is thrown away, and the answer need not wait for it.
 
-    __slots__ = ("body", "connection", "headers", "keep_alive", "method", "oversized", "path")
+    `admit` may give it a `sink`, which then takes its body in, or a `refusal`: the status and reason to answer with.
+    """
+
+    __slots__ = (
+        "body",
+        "connection",
+        "headers",
+        "keep_alive",
+        "method",
+        "oversized",
+        "path",
+        "refusal",
+        "sink",
+    )
 
     def __init__(
         self, connection: Connection, method: bytes, path: bytes, headers: dict[bytes, bytes]
@@ -74,6 +89,8 @@ class Request:
         self.keep_alive = True
         self.body = b""
         self.oversized = False
+        self.sink: Spool | None = None
+        self.refusal: tuple[int, str] | None = None
 
     def respond(self, status: int, body: bytes = b"", headers: Headers = ()) -> None:
         """Answer with a body of known length, JSON unless a header says otherwise, and read the next request."""
@@ -106,6 +123,7 @@ class Incoming:
         self._request: Request | None = None
         self._body: bytes | bytearray = b""
         self._since_body = 0
+        self._taken = 0
         self._limit = 0
         self.receiving = False
         self.ready: list[Request] = []
@@ -130,6 +148,9 @@ class Incoming:
 
     def drop(self) -> None:
         """Let go of everything: the peer is gone. The parser refers back here, so the collector would take its time."""
+        for request in (self._request, *self.ready):
+            if request is not None and request.sink is not None and (self.receiving or request in self.ready):
+                request.sink.close()
         self._request = None
         self._body = b""
         self.ready.clear()
@@ -142,6 +163,7 @@ class Incoming:
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._body = b""
+        self._taken = 0
 
     def on_url(self, url: bytes) -> None:
         """A part of the request target."""
@@ -172,8 +194,12 @@ class Incoming:
         request = self._request
         if request is None or request.oversized:
             return
-        if len(self._body) + len(data) > self._limit:
+        self._taken += len(data)
+        if self._taken > self._limit:
             self._throw_body_away(request)
+            return
+        if request.sink is not None:
+            request.sink.write(data)
             return
         self.held += len(data)
         if not self._body:
@@ -197,6 +223,8 @@ class Incoming:
 
     def _throw_body_away(self, request: Request) -> None:
         request.oversized = True
+        if request.sink is not None:
+            request.sink.close()
         self.held -= len(self._body)
         self._body = b""
         self._put(request)

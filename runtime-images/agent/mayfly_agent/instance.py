@@ -64,16 +64,23 @@ class Instance:
         self._ending = False
         self._stopping = False
         self._farewell: Callable[[], None] | None = None
+        self._ready: Callable[[], None] | None = None
+        self._adopters: list[Callable[[str | None], None]] = []
         self.token: bytes | None = None
+        self.exit_status = 0
+        loop.before_wait(self._tell_adopters)
 
     # What the control API calls.
 
     def specialise(self, function: control.Function, ready: Callable[[], None]) -> None:
         """Become the function and begin its INIT; `ready` is called once that is over, however it ended."""
+        self.claim(function)
+        self.start(ready)
+
+    def claim(self, function: control.Function) -> None:
+        """Be this function's, and nobody else's, from now on; its code may still be on the way."""
         self.token = function.token
-        self._ready: Callable[[], None] | None = ready
         self._function = function
-        self._files = entries(function.directory)
         reporter = JsonReporter if function.json_log else TextReporter
         self._reporter = reporter(
             version=function.version,
@@ -92,11 +99,24 @@ class Instance:
             needed=lambda: bool(self._lifecycle.active) or self._lifecycle.phase == INIT,
             exceeded=self._lifecycle.out_of_memory,
         )
+
+    def start(self, ready: Callable[[], None]) -> None:
+        """Begin INIT: the code is there."""
+        if self._ending:
+            return
+        self._ready = ready
+        self._files = entries(self._function.directory)
         self._lifecycle.specialise()
+
+    def give_up(self, reason: str, status: int) -> None:
+        """End the agent with this exit status: it can serve nobody."""
+        self._log.write([reason], None)
+        self.exit_status = status
+        self.end_now()
 
     def invoke(self, invocation: Invocation, *, tail: bool) -> str | None:
         """Take on an invocation. Returns the reason if it is refused."""
-        if self._directory_lost():
+        if self._lifecycle.phase != BARE and self._directory_lost():
             self.close()
         refusal = "Closing" if self._ending else self._lifecycle.refusal(invocation.request_id)
         if refusal is not None:
@@ -122,7 +142,11 @@ class Instance:
             return "Closing"
         if self._lifecycle.active:
             return "Busy"
-        return INIT if self._lifecycle.phase == INIT else "Idle"
+        return INIT if self._lifecycle.phase in (BARE, INIT) else "Idle"
+
+    def when_free(self, done: Callable[[str | None], None]) -> None:
+        """Call back with the revision once INIT is over and nothing runs; with None if the instance closes instead."""
+        self._adopters.append(done)
 
     def end_now(self) -> None:
         """The gateway is gone: kill everything and end."""
@@ -240,6 +264,15 @@ class Instance:
         self._loop.call_later(WAKING if self._thaw() else 0, self._terminate)
 
     # Inner workings.
+
+    def _tell_adopters(self) -> None:
+        if not self._adopters:
+            return
+        closing = self._ending or self._lifecycle.closing
+        if closing or not (self._lifecycle.active or self._lifecycle.phase in (BARE, INIT)):
+            adopters, self._adopters = self._adopters, []
+            for done in adopters:
+                done(None if closing else self._function.revision)
 
     def _environment(self) -> dict[str, str]:
         host, port = self._listener.getsockname()[:2]

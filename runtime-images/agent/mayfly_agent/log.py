@@ -31,9 +31,13 @@ FAREWELL = 0.5
 
 
 class Log:
-    """Writes records to a descriptor without blocking; keeps the tail of invocations whose caller wants it."""
+    """Writes records to a descriptor without blocking; keeps the tail of invocations whose caller wants it.
 
-    def __init__(self, loop: Loop, descriptor: int) -> None:
+    `plain`: not records but the messages themselves, a line each, as `kubectl logs` shows them.
+    """
+
+    def __init__(self, loop: Loop, descriptor: int, *, plain: bool = False) -> None:
+        self._plain = plain
         os.set_blocking(descriptor, False)
         self._loop = loop
         self._descriptor = descriptor
@@ -72,10 +76,13 @@ class Log:
             self._add(messages, request_id)
 
     def _add(self, messages: list[str], request_id: str | None) -> None:
-        wanted = "null" if request_id is None else quote(request_id)
-        opening = f'{{"time": {time.time():.6f}, "requestId": {wanted}, "message": '
-        records = "".join([f"{opening}{quote(message)}}}\n" for message in messages])
-        self._waiting += records.encode("ascii")
+        if self._plain:
+            self._waiting += "".join([f"{message}\n" for message in messages]).encode("utf-8", "replace")
+        else:
+            wanted = "null" if request_id is None else quote(request_id)
+            opening = f'{{"time": {time.time():.6f}, "requestId": {wanted}, "message": '
+            records = "".join([f"{opening}{quote(message)}}}\n" for message in messages])
+            self._waiting += records.encode("ascii")
         if self._timer is None:
             self._timer = self._loop.call_later(LINGER, self._due)
 

@@ -1,0 +1,80 @@
+"""What the agent is told by whoever starts it: its arguments and its environment, read once.
+
+mayfly_agent --listen-fd N        on a socket that is inherited and listens already (the local mode)
+mayfly_agent --listen HOST:PORT   in a pod; MAYFLY_PUBLIC_KEY says whose calls to trust, MAYFLY_INSTANCE_UID who it is
+"""
+
+from __future__ import annotations
+
+from .permits import Permits
+from .signatures import PublicKey
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+USAGE = "usage: mayfly_agent --listen-fd N | --listen HOST:PORT"
+FUNCTION_VARIABLE = "FUNCTION_ENVIRONMENT_"
+"""What the names of variables begin with that come from Secrets and ConfigMaps: they are the function's, not ours."""
+
+
+class SettingsError(Exception):
+    """The agent cannot start like this; the message says why."""
+
+
+class Settings:
+    """`descriptor` of the listening socket, or the `address` on which to listen and the `permits` demanded there.
+
+    `variables`: the function's, from Secrets and ConfigMaps.
+    """
+
+    __slots__ = ("address", "descriptor", "permits", "variables")
+
+    def __init__(
+        self,
+        *,
+        descriptor: int | None = None,
+        address: tuple[str, int] | None = None,
+        permits: Permits | None = None,
+        variables: dict[str, str] | None = None,
+    ) -> None:
+        self.descriptor = descriptor
+        self.address = address
+        self.permits = permits
+        self.variables = variables or {}
+
+
+def read(arguments: list[str], environment: Mapping[str, str]) -> Settings:
+    """The settings, from the arguments after the program's name. Raises SettingsError."""
+    match arguments:
+        case ["--listen-fd", number] if number.isdecimal():
+            return Settings(descriptor=int(number))
+        case ["--listen", address]:
+            return Settings(
+                address=_address(address),
+                permits=_permits(environment),
+                variables={
+                    name.removeprefix(FUNCTION_VARIABLE): value
+                    for name, value in environment.items()
+                    if name.startswith(FUNCTION_VARIABLE) and name != FUNCTION_VARIABLE
+                },
+            )
+        case _:
+            raise SettingsError(USAGE)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise SettingsError(f"{text!r} is no HOST:PORT\n{USAGE}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _permits(environment: Mapping[str, str]) -> Permits:
+    uid = environment.get("MAYFLY_INSTANCE_UID", "")
+    if not uid:
+        raise SettingsError("MAYFLY_INSTANCE_UID should say which instance this is: set it to the pod's uid")
+    try:
+        return Permits(PublicKey(environment.get("MAYFLY_PUBLIC_KEY", "")), uid=uid)
+    except ValueError as error:
+        raise SettingsError(f"MAYFLY_PUBLIC_KEY should be the gateway's public key: {error}") from None
