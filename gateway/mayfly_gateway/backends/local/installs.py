@@ -78,17 +78,22 @@ async def _alone(lock: Path) -> AsyncIterator[None]:
 async def run(command: Sequence[str | Path], **environment: str) -> tuple[int, str]:
     """Run a program to its end; its status and everything it wrote. Cancelled, it ends with all its children."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=inherited | environment,
-        start_new_session=True,
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=inherited | environment,
+            start_new_session=True,
+        )
     )
     try:
+        # A cancelled start would end the program alone, and leave the children that it may have by then.
+        process = await asyncio.shield(starting)
         output, _ = await process.communicate()
     except asyncio.CancelledError:
+        process = await starting
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
