@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 LOCK := requirements.lock pyproject.toml hack/locked.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench generate lock cluster cluster-down
+.PHONY: help demo test lint format bench generate lock cluster cluster-down images install test-cluster
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,18 @@ cluster: $(VENV)/.dev ## Bring up a real single-node Kubernetes on this machine 
 
 cluster-down: $(VENV)/.dev ## Take that Kubernetes away
 	@$(BIN)/python hack/kubernetes down
+
+images: $(VENV)/.dev ## Build every image that has changed and load it into that Kubernetes
+	@$(BIN)/python hack/kubernetes images
+
+install: $(VENV)/.dev ## Install the chart on $$KUBECONFIG, else on that Kubernetes; VALUES=FILE for images of your own
+	@$(BIN)/python hack/kubernetes install $(VALUES:%=--values=%)
+
+test-cluster: $(VENV)/.dev ## Do all of that as needed, then run the tests that need a cluster
+	@$(if $(KUBECONFIG),,$(BIN)/python hack/kubernetes up)
+	@$(if $(VALUES),,$(BIN)/python hack/kubernetes images)
+	@$(BIN)/python hack/kubernetes install $(VALUES:%=--values=%)
+	KUBECONFIG=$${KUBECONFIG:-$(CURDIR)/.cluster/kubeconfig} $(BIN)/python -m pytest tests/cluster -q
 
 generate: $(VENV)/.dev ## Write what is generated from the model: docs/functions.md
 	$(BIN)/python hack/function_reference.py > docs/functions.md

@@ -1,6 +1,6 @@
 """A real single-node Kubernetes on this machine, from package registries alone.
 
-python hack/kubernetes up | down | pid COMPONENT | start COMPONENT
+python hack/kubernetes up | down | images | install | pid COMPONENT | start COMPONENT
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import cluster
+import images
+import install
 from layout import ROOT
 
 _LOCK = Path("/run/mayfly-kubernetes.lock")
@@ -24,6 +26,10 @@ def main() -> None:
     up = commands.add_parser("up", help="bring the cluster up, unless it is")
     up.add_argument("--kubeconfig", type=Path, default=ROOT / ".cluster" / "kubeconfig")
     commands.add_parser("down", help="take it away")
+    images_ = commands.add_parser("images", help="build the project's images and load them into the cluster")
+    images_.add_argument("--build-only", action="store_true")
+    install_ = commands.add_parser("install", help="install the chart on $KUBECONFIG")
+    install_.add_argument("--values", type=Path, help="values of your own, with the images that you pushed")
     for name, what in (
         ("pid", "print the process ids of a component"),
         ("start", "start a component that ended"),
@@ -37,6 +43,12 @@ def main() -> None:
         case "down":
             with _alone():
                 cluster.down()
+        case "images":
+            archives = images.build()
+            if not chosen.build_only:
+                images.load(archives)
+        case "install":
+            install.install(install.kubeconfig(), chosen.values)
         case "pid":
             print(*cluster.pids(chosen.component))
         case "start":
