@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 LOCK := requirements.lock pyproject.toml hack/locked.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench generate lock cluster cluster-down images install test-cluster
+.PHONY: help demo test lint format bench generate lock cluster cluster-down images image-archives install test-cluster test-bringup
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,10 +49,17 @@ install: $(VENV)/.dev ## Install the chart on $$KUBECONFIG, else on that Kuberne
 	@$(BIN)/python hack/kubernetes install $(VALUES:%=--values=%)
 
 test-cluster: $(VENV)/.dev ## Do all of that as needed, then run the tests that need a cluster
-	@$(if $(KUBECONFIG),,$(BIN)/python hack/kubernetes up)
-	@$(if $(VALUES),,$(BIN)/python hack/kubernetes images)
-	@$(BIN)/python hack/kubernetes install $(VALUES:%=--values=%)
+	@$(MAKE) --no-print-directory -j2 $(if $(KUBECONFIG),,cluster) $(if $(VALUES),,image-archives)
+	@$(if $(VALUES),,$(MAKE) --no-print-directory images)
+	@$(MAKE) --no-print-directory install
 	KUBECONFIG=$${KUBECONFIG:-$(CURDIR)/.cluster/kubeconfig} $(BIN)/python -m pytest tests/cluster -q
+
+# The images without the cluster, to build them while it is built.
+image-archives: $(VENV)/.dev
+	@$(BIN)/python hack/kubernetes images --build-only
+
+test-bringup: $(VENV)/.dev ## Take that Kubernetes down and up and down again, kindly and not, and look at what is left
+	$(BIN)/python -m pytest tests/bringup -q
 
 generate: $(VENV)/.dev ## Write what is generated from the model: docs/functions.md
 	$(BIN)/python hack/function_reference.py > docs/functions.md

@@ -21,13 +21,16 @@ import machine
 import node as nodes
 import pki
 import storage
+import sysctls
 from layout import (
     ADMIN_KUBECONFIG,
     CGROUP,
     CONTAINERD_ROOT,
     HERE,
+    KUBECONFIGS,
     LOGS,
     NODE_NAME,
+    PKI,
     RUN,
     STATE,
     VOLUMES,
@@ -35,7 +38,7 @@ from layout import (
 from node import Node, run, wait
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
-_KEPT = (CONTAINERD_ROOT, LOGS)
+_KEPT = (CONTAINERD_ROOT, KUBECONFIGS, LOGS, PKI)
 _PATIENCE = 60.0
 
 
@@ -55,8 +58,9 @@ def up(kubeconfig: Path) -> None:
 
 
 def down() -> None:
-    """Take everything of the cluster away but its images and its last logs."""
+    """Take everything of the cluster away but its images, its certificates and its last logs."""
     nodes.end()
+    sysctls.restore()
     shutil.rmtree(RUN, ignore_errors=True)
     for path in STATE.glob("*"):
         if path not in _KEPT:
@@ -88,6 +92,7 @@ def pids(component: str) -> list[int]:
 
 def _start(programs: Mapping[str, Path]) -> None:
     _make_folders()
+    sysctls.remember()
     pause = _image("pause", programs["pause"])
     _write_configuration(pause)
     pki.write()

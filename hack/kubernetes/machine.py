@@ -5,12 +5,14 @@ Rule: a program that is there is used as it is; only what is missing is installe
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+_LOCK = Path("/run/mayfly-kubernetes-packages.lock")
 PROGRAMS = {
     "containerd": "containerd",
     "ctr": "containerd",
@@ -50,8 +52,13 @@ def prepare() -> None:
         raise SystemExit(
             "The cluster needs Linux and root. If you have a cluster, set KUBECONFIG and skip this step."
         )
-    if packages := missing_packages():
-        _install(packages)
+    with _LOCK.open("w") as lock:
+        # Whoever comes second finds them installed.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if packages := missing_packages():
+            _install(packages)
+    if shutil.which("npm") is None:
+        raise SystemExit("Node.js comes from its npm package here: install npm.")
     if shutil.which("go") is None:
         raise SystemExit("Kubernetes is built from source here: install Go 1.21 or newer.")
 

@@ -1,13 +1,16 @@
-"""The cluster's certificates and kubeconfigs, made anew for every cluster.
+"""The cluster's certificates and kubeconfigs, made once on a machine.
 
-Rule: each component is its own user, by the subject that Kubernetes's own roles are bound to.
+Rule: each component is its own user, by the subject that Kubernetes's own roles are bound to. They outlive the
+cluster, so that a kubeconfig in somebody's hands is good for the next one.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import ipaddress
 import json
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -79,9 +82,13 @@ _CLIENTS = ("admin", "kube-controller-manager", "kube-scheduler", "kube-proxy", 
 
 
 def write() -> None:
-    """Write every key and certificate into the PKI folder, and a kubeconfig for each client."""
-    PKI.mkdir(mode=0o700)
-    KUBECONFIGS.mkdir(mode=0o700)
+    """Write every key and certificate into the PKI folder, and a kubeconfig for each client, unless they are there."""
+    complete = PKI / f"made-by-{_recipe()}"
+    if complete.exists():
+        return
+    for folder in (PKI, KUBECONFIGS):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
     authority_key, authority = _authority()
     _save("ca", authority_key, authority)
     for name, identity in IDENTITIES.items():
@@ -90,6 +97,13 @@ def write() -> None:
     _save("service-accounts", ec.generate_private_key(ec.SECP256R1()))
     for name in _CLIENTS:
         _secret(KUBECONFIGS / name, json.dumps(_kubeconfig(name), indent=2).encode())
+    complete.touch()
+
+
+def _recipe() -> str:
+    """A hash of what certificates hold: identities and addresses."""
+    said = repr((IDENTITIES, _VALID, API_SERVER)).encode()
+    return hashlib.sha256(said).hexdigest()[:16]
 
 
 def _authority() -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
