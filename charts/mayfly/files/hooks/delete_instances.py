@@ -9,7 +9,9 @@ import time
 from api import items, unless_gone
 
 _INSTANCES = "labelSelector=app.kubernetes.io/component=instance,app.kubernetes.io/managed-by=mayfly"
-_CONTROL_PLANE = "labelSelector=app.kubernetes.io/name=mayfly,app.kubernetes.io/component%20in%20(gateway,operator)"
+_CONTROL_PLANE = (
+    "labelSelector=app.kubernetes.io/name=mayfly,app.kubernetes.io/component%20in%20(gateway,operator)"
+)
 # Running invocations may end while the gateways leave; an uninstall does not wait for them without a bound.
 _PATIENCE = 60.0
 _PAUSE = 0.5
@@ -27,7 +29,7 @@ def main() -> None:
                 _delete(meta["namespace"], meta["name"], meta["uid"])
                 ended += 1
         time.sleep(_PAUSE)
-    print(f"{ended} instances ended; Functions, Versions and Aliases are still there")  # noqa: T201
+    print(f"{ended} instances ended; Functions, Versions and Aliases are still there")
 
 
 def _wait_for_control_plane() -> None:

@@ -13,7 +13,9 @@ from api import api, unless_gone
 _NAME = "mayfly-test"
 _PATIENCE = 90.0
 _PAUSE = 0.5
-_CODE = "def handler(event, context):\n    return {'hello': event['name'], 'arn': context.invoked_function_arn}\n"
+_CODE = (
+    "def handler(event, context):\n    return {'hello': event['name'], 'arn': context.invoked_function_arn}\n"
+)
 
 
 def main() -> int:
@@ -57,18 +59,18 @@ def _check(namespace: str) -> int:
         if status not in (0, 404, 503) or spent > _PATIENCE:
             break
         time.sleep(_PAUSE)
-    print(f"{status} after {spent:.1f} s: {answer}")  # noqa: T201
+    print(f"{status} after {spent:.1f} s: {answer}")
     return 0 if status == 200 and json.loads(answer).get("hello") == "Mayfly" else 1
 
 
 def _invoke(namespace: str) -> tuple[int, str]:
-    request = urllib.request.Request(  # noqa: S310 - always http
+    request = urllib.request.Request(
         f"{os.environ['GATEWAY_URL']}/2015-03-31/functions/{_NAME}/invocations",
         data=b'{"name": "Mayfly"}',
         headers={"X-Mayfly-Namespace": namespace},
     )
     try:
-        with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
