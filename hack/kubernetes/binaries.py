@@ -1,6 +1,6 @@
 """Kubernetes, etcd, CoreDNS, Helm and kube-router, built from the Go module proxy into the cache.
 
-Rule: a binary's folder is named by what went into it (go.mod, go.sum, flags, compiler), so what is there is right.
+Rule: a binary's folder is named by what went into it (sources, pins, flags, compiler), so what is there is right.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ TOOLS = (
         name="kube-router",
         programs={"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"},
     ),
-    Tool(name="coredns", programs={"coredns": "github.com/coredns/coredns"}),
+    Tool(name="coredns", programs={"coredns": "."}),
     Tool(name="helm", programs={"helm": "helm.sh/helm/v4/cmd/helm"}),
 )
 
@@ -87,8 +87,8 @@ def _built(tool: Tool) -> dict[str, Path]:
 
 def _inputs(tool: Tool) -> str:
     version = subprocess.run(["go", "version"], check=True, capture_output=True, cwd=tool.module).stdout
-    pins = [(tool.module / name).read_bytes() for name in ("go.mod", "go.sum")]
-    return _digest(*pins, version, repr(tool).encode())
+    sources = [path.read_bytes() for path in sorted(tool.module.iterdir())]
+    return _digest(*sources, version, repr(tool).encode())
 
 
 def _build(tool: Tool, folder: Path) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import platform
 import tarfile
 from pathlib import Path
 
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _OCI = "application/vnd.oci.image"
 
 
@@ -27,7 +29,7 @@ def write(target: Path, name: str, program: Path) -> None:
 def _layout(name: str, program: Path) -> dict[str, bytes]:
     layer = _layer(program)
     config = {
-        "architecture": "amd64",
+        "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
         "config": {"Entrypoint": [f"/{program.name}"]},
         "rootfs": {"type": "layers", "diff_ids": [_digest(layer)]},

@@ -31,7 +31,7 @@ PROGRAMS = {
 CNI_FOLDERS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))
 FILES = {
     CNI_FOLDERS: "containernetworking-plugins",
-    (Path("/usr/include/stdlib.h"), Path("/usr/include/x86_64-linux-gnu/bits/types.h")): "libc6-dev",
+    (Path("/usr/include/stdlib.h"),): "libc6-dev",
 }
 
 

@@ -101,16 +101,16 @@ def write() -> None:
 
 
 def _recipe() -> str:
-    """A hash of what certificates hold: identities and addresses."""
+    """A hash of what makes certificates what they are."""
     said = repr((IDENTITIES, _VALID, API_SERVER)).encode()
-    return hashlib.sha256(said).hexdigest()[:16]
+    return hashlib.sha256(said + Path(__file__).read_bytes()).hexdigest()[:16]
 
 
 def _authority() -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     key = ec.generate_private_key(ec.SECP256R1())
     identity = Identity(user="kubernetes")
     usage = x509.KeyUsage(**_KEY_USES | {"key_cert_sign": True, "crl_sign": True, "digital_signature": True})
-    builder = _builder(identity, key, identity.subject)
+    builder = _builder(identity, key, identity.subject, key)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     builder = builder.add_extension(usage, critical=True)
     return key, builder.sign(key, hashes.SHA256())
@@ -123,20 +123,27 @@ def _signed(
     authority: x509.Certificate,
 ) -> x509.Certificate:
     uses = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
-    builder = _builder(identity, key, authority.subject)
+    builder = _builder(identity, key, authority.subject, authority_key)
     if identity.names or identity.addresses:
         builder = builder.add_extension(identity.alternatives, critical=False)
     return builder.add_extension(uses, critical=False).sign(authority_key, hashes.SHA256())
 
 
 def _builder(
-    identity: Identity, key: ec.EllipticCurvePrivateKey, issuer: x509.Name
+    identity: Identity,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: x509.Name,
+    issuer_key: ec.EllipticCurvePrivateKey,
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     builder = x509.CertificateBuilder(subject_name=identity.subject, issuer_name=issuer)
     builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
     # An hour of tolerance for clocks.
-    return builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + _VALID)
+    builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + _VALID)
+    # Python from 3.13 on trusts no certificate without these two.
+    own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    issuers = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
+    return builder.add_extension(own, critical=False).add_extension(issuers, critical=False)
 
 
 def _save(name: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate | None = None) -> None:
