@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 LOCK := requirements.lock pyproject.toml hack/locked.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench generate lock cluster cluster-down images image-archives install test-cluster test-bringup
+.PHONY: help demo test lint format bench generate verify lock cluster cluster-down images image-archives install test-cluster test-bringup
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ lint: $(VENV)/.dev ## Check style, types, import directions and generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python hack/locked.py runtime-python | diff -u runtime-images/python/requirements.txt -
-	$(BIN)/python hack/function_reference.py | diff -u docs/functions.md -
+	@$(MAKE) --no-print-directory verify
 
 format: $(VENV)/.dev ## Rewrite the sources in the project's style
 	$(BIN)/ruff check --fix .
@@ -61,8 +61,13 @@ image-archives: $(VENV)/.dev
 test-bringup: $(VENV)/.dev ## Take that Kubernetes down and up and down again, kindly and not, and look at what is left
 	$(BIN)/python -m pytest tests/bringup -q
 
-generate: $(VENV)/.dev ## Write what is generated from the model: docs/functions.md
+generate: $(VENV)/.dev ## Write what is generated from the model: docs/functions.md, crds/ and the chart's copies
 	$(BIN)/python hack/function_reference.py > docs/functions.md
+	$(BIN)/python hack/crds
+
+verify: $(VENV)/.dev ## Check that what is generated is what the model says
+	$(BIN)/python hack/function_reference.py | diff -u docs/functions.md -
+	$(BIN)/python hack/crds --check
 
 lock: $(VENV)/.dev ## Resolve requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile -q --upgrade --universal --all-extras --generate-hashes --no-header pyproject.toml -o requirements.lock
