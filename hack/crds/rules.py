@@ -50,7 +50,7 @@ RULES: dict[str, list[Rule]] = {
             "runtime and handler are not allowed with packageType Image: the image brings its own",
         ),
         rule(
-            "self.packageType == 'Image' || has(self.handler) || !has(self.runtime) || self.runtime.startsWith('provided')",
+            "has(self.handler) || !has(self.runtime) || self.runtime.startsWith('provided')",
             "handler is missing: give <module>.<function>, such as app.handler",
         ),
     ],

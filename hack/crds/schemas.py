@@ -39,10 +39,7 @@ def _object(schema: Schema, parts: dict[str, Schema]) -> Schema:
 
 def _field(name: str, field: Schema, parts: dict[str, Schema]) -> Schema:
     kind = _resolved(field, parts)
-    if "properties" in kind:
-        result = _object(kind, parts)
-    else:
-        result = _plain(name, kind, parts)
+    result = _object(kind, parts) if "properties" in kind else _plain(name, kind, parts)
     description = field.get("description") or kind.get("description", "")
     default = field.get("default")
     if default not in (None, "", [], {}) and not isinstance(default, dict):
