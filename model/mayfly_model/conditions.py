@@ -37,6 +37,8 @@ class Reason(StrEnum):
     """Nothing is wrong; at zero instances too."""
     INVALID_SPEC = "InvalidSpec"
     """The object says something that cannot be."""
+    FUNCTION_NAME_CONFLICT = "FunctionNameConflict"
+    """An older Function of the namespace has the Lambda name."""
     RUNTIME_NOT_FOUND = "RuntimeNotFound"
     """The runtime is not in this installation's list."""
     CODE_NOT_FOUND = "CodeNotFound"

@@ -1,0 +1,194 @@
+"""What the operator knows of the cluster, kept in memory.
+
+Rule: of two states of an object the newer one counts, in whatever order they arrive, and what was deleted does not
+come back by a late answer. Nothing here talks to anybody; nobody deletes anything on its word before it is `complete`.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, Generic, Protocol, TypeVar
+
+from mayfly_operator.views import FunctionView, Key, PodView, VersionView
+
+_GRAVES: Final = 4096
+"""How many deleted uids are remembered: answers to requests may come after the news of a deletion."""
+
+
+class View(Protocol):
+    """What every view has."""
+
+    @property
+    def key(self) -> Key: ...  # noqa: D102
+    @property
+    def uid(self) -> str: ...  # noqa: D102
+    @property
+    def resource_version(self) -> int: ...  # noqa: D102
+
+
+V = TypeVar("V", bound=View)
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[V]):
+    """What an object was and is; None for an object that was not, or is no more."""
+
+    before: V | None
+    after: V | None
+
+
+class Objects(Generic[V]):
+    """The objects of one kind."""
+
+    def __init__(self) -> None:
+        self.complete = False
+        """Whether a whole list was taken over."""
+        self._objects: dict[Key, V] = {}
+        self._graves: OrderedDict[str, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def __iter__(self) -> Iterator[V]:
+        return iter(tuple(self._objects.values()))
+
+    def get(self, key: Key) -> V | None:
+        """The object of this namespace and name."""
+        return self._objects.get(key)
+
+    def is_news(self, key: Key, uid: str, resource_version: int) -> bool:
+        """Whether such a state of an object would be a newer one."""
+        known = self._objects.get(key)
+        return uid not in self._graves and (known is None or known.resource_version < resource_version)
+
+    def put(self, new: V) -> Change[V] | None:
+        """Take over a state of an object; None if it says nothing new."""
+        if not self.is_news(new.key, new.uid, new.resource_version):
+            return None
+        before = self._objects.get(new.key)
+        self._objects[new.key] = new
+        return Change(before, new)
+
+    def remove(self, key: Key, uid: str) -> Change[V] | None:
+        """Forget a deleted object; None if it was not known."""
+        self._graves[uid] = None
+        if len(self._graves) > _GRAVES:
+            self._graves.popitem(last=False)
+        before = self._objects.get(key)
+        if before is None or before.uid != uid:
+            return None
+        del self._objects[key]
+        return Change(before, None)
+
+    def missing_from(self, listed: Iterable[str], resource_version: int) -> list[V]:
+        """What is known here and was gone when a list was made that holds these uids."""
+        uids = set(listed)
+        return [
+            each
+            for each in self._objects.values()
+            if each.uid not in uids and each.resource_version <= resource_version
+        ]
+
+
+@dataclass(slots=True)
+class Cache:
+    """All kinds, with the ways to find one by another."""
+
+    functions: Objects[FunctionView] = field(default_factory=Objects)
+    versions: Objects[VersionView] = field(default_factory=Objects)
+    pods: Objects[PodView] = field(default_factory=Objects)
+    _claims: dict[Key, set[Key]] = field(default_factory=dict)
+    _holders: dict[Key, set[Key]] = field(default_factory=dict)
+    _instances: dict[Key, dict[str, PodView]] = field(default_factory=dict)
+
+    def put_function(self, new: FunctionView) -> Change[FunctionView] | None:
+        """Take over a Function."""
+        return self._function(self.functions.put(new))
+
+    def put_version(self, new: VersionView) -> Change[VersionView] | None:
+        """Take over a Version."""
+        return self._version(self.versions.put(new))
+
+    def put_pod(self, new: PodView) -> Change[PodView] | None:
+        """Take over a pod."""
+        return self._pod(self.pods.put(new))
+
+    def remove_function(self, key: Key, uid: str) -> Change[FunctionView] | None:
+        """Forget a Function."""
+        return self._function(self.functions.remove(key, uid))
+
+    def remove_version(self, key: Key, uid: str) -> Change[VersionView] | None:
+        """Forget a Version."""
+        return self._version(self.versions.remove(key, uid))
+
+    def remove_pod(self, key: Key, uid: str) -> Change[PodView] | None:
+        """Forget a pod."""
+        return self._pod(self.pods.remove(key, uid))
+
+    def claimants(self, namespace: str, lambda_name: str) -> list[FunctionView]:
+        """The Functions whose spec says this Lambda name; whoever is being deleted claims nothing."""
+        keys = self._claims.get((namespace, lambda_name), ())
+        found = (self.functions.get(key) for key in keys)
+        return [each for each in found if each is not None and not each.deleting]
+
+    def named(self, namespace: str, lambda_name: str) -> set[Key]:
+        """The Functions that have to do with a Lambda name: they claim it, or their `$LATEST` still bears it."""
+        held = (self.versions.get(key) for key in self._holders.get((namespace, lambda_name), ()))
+        owners = {(namespace, each.function) for each in held if each is not None}
+        return owners | self._claims.get((namespace, lambda_name), set())
+
+    def instances(self, version: Key) -> tuple[PodView, ...]:
+        """The pods of a Version."""
+        return tuple(self._instances.get(version, {}).values())
+
+    def versions_with_pods(self) -> Iterator[Key]:
+        """The Versions, existing or not, that pods name."""
+        return iter(tuple(self._instances))
+
+    @property
+    def complete(self) -> bool:
+        """Whether every kind was listed whole."""
+        return self.functions.complete and self.versions.complete and self.pods.complete
+
+    def _function(self, change: Change[FunctionView] | None) -> Change[FunctionView] | None:
+        if change is not None:
+            if change.before:
+                _discard(
+                    self._claims, (change.before.namespace, change.before.lambda_name), change.before.key
+                )
+            if change.after:
+                _add(self._claims, (change.after.namespace, change.after.lambda_name), change.after.key)
+        return change
+
+    def _version(self, change: Change[VersionView] | None) -> Change[VersionView] | None:
+        if change is not None:
+            if change.before and change.before.lambda_name:
+                _discard(
+                    self._holders, (change.before.namespace, change.before.lambda_name), change.before.key
+                )
+            if change.after and change.after.lambda_name:
+                _add(self._holders, (change.after.namespace, change.after.lambda_name), change.after.key)
+        return change
+
+    def _pod(self, change: Change[PodView] | None) -> Change[PodView] | None:
+        if change is not None:
+            if change.before:
+                version = change.before.namespace, change.before.version
+                self._instances.get(version, {}).pop(change.before.name, None)
+                if not self._instances.get(version):
+                    self._instances.pop(version, None)
+            if change.after:
+                version = change.after.namespace, change.after.version
+                self._instances.setdefault(version, {})[change.after.name] = change.after
+        return change
+
+
+def _add(index: dict[Key, set[Key]], at: Key, key: Key) -> None:
+    index.setdefault(at, set()).add(key)
+
+
+def _discard(index: dict[Key, set[Key]], at: Key, key: Key) -> None:
+    keys = index.get(at, set())
+    keys.discard(key)
+    if not keys:
+        index.pop(at, None)

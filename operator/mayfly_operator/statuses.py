@@ -1,0 +1,134 @@
+"""The statuses of Versions and Functions: what is true now, and whether that is news.
+
+Rule: pure. A status is written only when it says something else than before; a time of transition moves only with its
+status. What the gateway found out is read and never written.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from mayfly_model.conditions import Condition, ConditionType, Reason, condition, find, fold
+from mayfly_model.objects import as_applied
+from mayfly_operator.resources import selector
+from mayfly_operator.versions import alive_of_any_content
+from mayfly_operator.views import FunctionView, Json, PodView, Trouble, VersionView
+
+_OURS: Final = ("Ready", "InstancesAvailable")
+
+
+@dataclass(frozen=True, slots=True)
+class NewStatus:
+    """A status to write. `urgent`: somebody may be waiting to be told."""
+
+    fields: Json
+    urgent: bool
+
+
+def conditions(status: Json) -> tuple[Condition, ...]:
+    """The conditions of a status; what is none is passed over."""
+    found = []
+    for each in status.get("conditions") or ():
+        try:
+            found.append(Condition.model_validate(each))
+        except ValidationError:
+            continue
+    return tuple(found)
+
+
+def version_status(
+    version: VersionView, pods: Collection[PodView], trouble: Trouble | None, now: datetime
+) -> NewStatus | None:
+    """What a Version's status must become; None if it says so already."""
+    older = conditions(version.status)
+    instances = condition(
+        ConditionType.INSTANCES_AVAILABLE,
+        holds=trouble is None,
+        reason=trouble.reason if trouble else Reason.AVAILABLE,
+        message=trouble.message if trouble else "",
+        now=now,
+        generation=version.generation,
+        revision=version.revision,
+    )
+    others = [each for each in older if each.type not in _OURS]
+    ready = fold((*others, instances), now=now, generation=version.generation, revision=version.revision)
+    new = [_since(each, older) for each in (ready, instances)]
+    fields = {
+        "observedGeneration": version.generation,
+        "instances": len(alive_of_any_content(version, pods)),
+        "labelSelector": selector(version),
+        "conditions": [as_applied(each) for each in new],
+    }
+    return _news(version.status, fields)
+
+
+def _since(new: Condition, older: tuple[Condition, ...]) -> Condition:
+    before = next((each for each in older if each.type == new.type), None)
+    return new if before is None else new.since(before)
+
+
+def ready_of(version: VersionView) -> Condition | None:
+    """`Ready` of a Version, if that is about what it is now."""
+    ready = find(conditions(version.status), ConditionType.READY)
+    return ready if ready is not None and ready.revision == version.revision else None
+
+
+def function_status(
+    function: FunctionView, version: VersionView | None, trouble: Trouble | None, now: datetime
+) -> NewStatus | None:
+    """What a Function's status must become; None if it says so already, or if nothing is known yet.
+
+    Args:
+        function: whose status.
+        version: its `$LATEST`.
+        trouble: why the Function cannot be acted on.
+        now: the time.
+    """
+    ready = _function_ready(function, version, trouble, now)
+    if ready is None:
+        return None
+    older = conditions(function.status)
+    fields: dict[str, Any] = {
+        "observedGeneration": function.generation,
+        "instances": version.status.get("instances", 0) if version else 0,
+        "conditions": [as_applied(_since(ready, older))],
+    }
+    if version and version.status.get("lastInvocationTime"):
+        fields["lastInvocationTime"] = version.status["lastInvocationTime"]
+    return _news(function.status, fields)
+
+
+def _function_ready(
+    function: FunctionView, version: VersionView | None, trouble: Trouble | None, now: datetime
+) -> Condition | None:
+    if trouble is not None:
+        return condition(
+            ConditionType.READY,
+            holds=False,
+            reason=trouble.reason,
+            message=trouble.message,
+            now=now,
+            generation=function.generation,
+        )
+    ready = ready_of(version) if version else None
+    return ready and ready.model_copy(update={"observed_generation": function.generation})
+
+
+def _news(before: Json, fields: Mapping[str, Any]) -> NewStatus | None:
+    types = [each["type"] for each in fields["conditions"]]
+    told = {each.get("type"): each for each in before.get("conditions") or ()}
+    changed = [kind for kind, new in zip(types, fields["conditions"], strict=True) if told.get(kind) != new]
+    plain = any(before.get(key) != value for key, value in fields.items() if key != "conditions")
+    if not changed and not plain:
+        return None
+    return NewStatus(fields, urgent=any(_differs(told.get(kind), fields, kind) for kind in changed))
+
+
+def _differs(before: Json | None, fields: Mapping[str, Any], kind: str) -> bool:
+    """Whether a condition says something else; that it was looked at again may wait."""
+    new = next(each for each in fields["conditions"] if each["type"] == kind)
+    words = ("status", "reason", "message", "revision")
+    return before is None or any(before.get(word) != new.get(word) for word in words)

@@ -1,0 +1,204 @@
+"""Brings a Version's pods and status to what is asked for.
+
+Rule: pods first, for somebody is waiting for them; then what is told; then what is over is deleted, so that a reason
+is read before its pod is gone.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final
+
+from mayfly_model.conditions import Reason
+from mayfly_model.labels import VERSION_LABEL, latest_version_name
+from mayfly_operator import functions, resources, statuses, versions
+from mayfly_operator.apply import Cluster, RefusedByServerError
+from mayfly_operator.cache import Cache
+from mayfly_operator.events import Events
+from mayfly_operator.intake import Intake
+from mayfly_operator.settings import Settings
+from mayfly_operator.versions import Attempts
+from mayfly_operator.views import Key, PodView, Trouble, VersionView
+
+_STATUS_PAUSE: Final = 0.5
+"""Seconds for which a status that only counts waits, so that a burst is one write."""
+_TERMINATING_PAUSE: Final = 30.0
+_log = logging.getLogger(__name__)
+
+
+class _NamespaceEndsError(Exception):
+    """The namespace is being deleted: nothing in it is worth a retry."""
+
+
+class VersionReconciler:
+    """Works on Versions, one at a time each."""
+
+    def __init__(
+        self,
+        *,
+        cache: Cache,
+        cluster: Cluster,
+        intake: Intake,
+        events: Events,
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._cache = cache
+        self._cluster = cluster
+        self._intake = intake
+        self._events = events
+        self._settings = settings
+        self._clock = clock
+        self._attempts: dict[Key, Attempts] = {}
+        self._due: dict[Key, float] = {}
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Work on a Version; in how many seconds to look again."""
+        version = self._cache.versions.get(key)
+        if version is None:
+            self._attempts.pop(key, None)
+            self._due.pop(key, None)
+            return None
+        if functions.is_number_to_publish(version):
+            await self._publish(version)
+            return None
+        try:
+            again = await self._pods(version)
+        except _NamespaceEndsError:
+            return _TERMINATING_PAUSE
+        waits = [again, await self._report(key)]
+        return min((each for each in waits if each is not None), default=None)
+
+    async def _pods(self, version: VersionView) -> float | None:
+        key, now = version.key, self._clock()
+        pods = self._cache.instances(key)
+        before = self._attempts.get(key, Attempts())
+        ended = versions.news(before, pods)
+        attempts = self._attempts[key] = versions.observe(before, version, pods, now)
+        plan = versions.plan(version, pods, attempts, runtimes=self._settings.runtimes, now=now)
+        if plan.create:
+            again = await self._create_all(version, plan.create)
+            plan = replace(plan, again=again if again is not None else plan.again)
+        for pod in ended:
+            await self._tell(version, pod)
+        await asyncio.gather(*(self._cluster.delete("pods", pod) for pod in plan.delete))
+        return plan.again
+
+    async def _create_all(self, version: VersionView, names: tuple[str, ...]) -> float | None:
+        """Create pods; in how many seconds to go on, if not all are there."""
+        results = await asyncio.gather(
+            *(self._create(version, name) for name in names), return_exceptions=True
+        )
+        failures = [each for each in results if isinstance(each, BaseException)]
+        troubles = [each for each in results if isinstance(each, Trouble)]
+        if failures:
+            raise failures[0]
+        if not troubles:
+            return None
+        attempts = versions.refused(self._attempts[version.key], troubles[0], self._clock())
+        self._attempts[version.key] = attempts
+        return max(attempts.not_before - self._clock(), 0.0)
+
+    async def _create(self, version: VersionView, name: str) -> Trouble | None:
+        """Create a pod; why the API server does not take it, if it does not."""
+        shape = version.shape
+        if shape is None or shape.runtime is None:
+            return None
+        runtime = self._settings.runtimes[shape.runtime]
+        manifest = resources.pod(name, version, shape, runtime, self._settings)
+        try:
+            self._intake.pod(await self._cluster.create("pods", manifest))
+        except RefusedByServerError as error:
+            if error.reason == "AlreadyExists":
+                await self._learn(version, name)
+                return None
+            return _refusal(error)
+        return None
+
+    async def _learn(self, version: VersionView, name: str) -> None:
+        """Look at a pod that was not known: its news is on its way, or it is somebody else's."""
+        item = await self._cluster.get("pods", (version.namespace, name))
+        labels = item["metadata"].get("labels") or {} if item else {}
+        if item is None or labels.get(VERSION_LABEL) == version.name:
+            if item is not None:
+                self._intake.pod(item)
+            return
+        attempts = self._attempts[version.key]
+        self._attempts[version.key] = replace(attempts, taken=attempts.taken | {name})
+
+    async def _tell(self, version: VersionView, pod: PodView) -> None:
+        """An Event of a pod that ended badly."""
+        function = self._cache.functions.get((version.namespace, version.function))
+        if function is None or pod.ending is None or not pod.ending.failed:
+            return
+        message = f"Instance {pod.name} ended: {pod.ending.word}. {pod.ending.message}".strip()
+        reason = pod.ending.word if pod.ending.word.isalpha() else "InstanceFailed"
+        await self._events.tell(function, warning=True, reason=reason, message=message, now=self._clock())
+
+    async def _report(self, key: Key) -> float | None:
+        """Write the status if it is news; in how many seconds to, if it can wait."""
+        version = self._cache.versions.get(key)
+        if version is None or version.deleting:
+            return None
+        now, pods = self._clock(), self._cache.instances(key)
+        attempts = self._attempts.get(key, Attempts())
+        trouble = versions.trouble(version, pods, attempts, runtimes=self._settings.runtimes, now=now)
+        new = statuses.version_status(version, pods, trouble, datetime.fromtimestamp(now, UTC))
+        if new is None:
+            self._due.pop(key, None)
+            return None
+        due = self._due.setdefault(key, now + _STATUS_PAUSE)
+        if not new.urgent and due > now:
+            return due - now
+        self._due.pop(key, None)
+        await self._write(version, new)
+        return None
+
+    async def _write(self, version: VersionView, new: statuses.NewStatus) -> None:
+        manifest = resources.status(version, "Version", new.fields)
+        try:
+            self._intake.version(await self._cluster.apply("versions", manifest, "status"))
+        except RefusedByServerError as error:
+            if error.status not in (
+                HTTPStatus.NOT_FOUND,
+                HTTPStatus.CONFLICT,
+            ):  # It is gone, or another one of its name is there.
+                raise
+
+    async def _publish(self, version: VersionView) -> None:
+        """Give a Version that a person applied the content that the Function's `$LATEST` has now."""
+        latest = await self._cluster.get(
+            "versions", (version.namespace, latest_version_name(version.function))
+        )
+        function = self._cache.functions.get((version.namespace, version.function))
+        if latest is not None and function is not None:
+            manifest = resources.published(version, function, latest)
+            self._intake.version(await self._cluster.apply("versions", manifest))
+
+
+def _refusal(error: RefusedByServerError) -> Trouble | None:
+    """What a refused creation is told as.
+
+    Raises:
+        _NamespaceEndsError: it is not worth telling.
+        RefusedByServerError: it is nobody's fault.
+    """
+    if "NamespaceTerminating" in error.causes or (
+        error.status == HTTPStatus.NOT_FOUND and "namespaces" in error.message
+    ):
+        raise _NamespaceEndsError
+    if (
+        error.status == HTTPStatus.FORBIDDEN
+        and "serviceaccount" in error.message
+        and "not found" in error.message
+    ):
+        return Trouble(Reason.SERVICE_ACCOUNT_NOT_FOUND, error.message)
+    if error.status == HTTPStatus.FORBIDDEN and "exceeded quota" in error.message:
+        return Trouble(Reason.QUOTA_EXCEEDED, error.message)
+    if error.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY):
+        return Trouble(Reason.POD_FORBIDDEN, error.message)
+    raise error

@@ -1,0 +1,258 @@
+"""What the operator keeps of Functions, Versions and pods: a few hundred bytes each, read from the API's JSON.
+
+Rule: pure, and forgiving: an object that another release or a person wrote is read as far as it can be. Code and
+environment are not kept; who needs them reads the object again.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mayfly_model.conditions import Reason
+from mayfly_model.labels import FUNCTION_LABEL, REVISION_ANNOTATION, VERSION_LABEL
+
+Key = tuple[str, str]
+"""Namespace and name."""
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Which object, and which state of it. `resource_version` grows with every change of the object."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: int
+    deleting: bool
+
+    @property
+    def key(self) -> Key:
+        """Namespace and name."""
+        return self.namespace, self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionView(Identity):
+    """A Function. `created` is RFC 3339; `wanted` is the digest of the `$LATEST` that it asks for.
+
+    `wanted` is None where a ConfigMap has the code, or where the spec is `refused`.
+    """
+
+    generation: int
+    created: str
+    lambda_name: str
+    config_map: str | None
+    wanted: str | None
+    refused: "Trouble | None"
+    status: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What an instance's pod is made from. Sizes in MB."""
+
+    runtime: str | None
+    memory_size: int
+    ephemeral_storage: int
+    service_account: str | None
+    config_maps: tuple[str, ...]
+    secrets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionView(Identity):
+    """A Version. `digest` names all that the operator applies to it; `retired` are uids of pods."""
+
+    generation: int
+    function: str
+    owner: str | None
+    lambda_name: str | None
+    digest: str
+    revision: str | None
+    instances: int
+    retired: frozenset[str]
+    shape: Shape | None
+    status: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A cause, as a condition tells it."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a pod ended. `word` is Kubernetes's reason, such as OOMKilled; `lived` is in seconds, 0 if it never ran."""
+
+    failed: bool
+    word: str
+    message: str
+    lived: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodView(Identity):
+    """An instance's pod. `running_since` is a POSIX time; `trouble` is why it does not start."""
+
+    version: str
+    function: str
+    owner: str | None
+    revision: str
+    running_since: float | None
+    trouble: Trouble | None
+    ending: Ending | None
+
+
+def digest(spec: Json) -> str:
+    """Names what is applied to a Version, `instances` excepted, for it is the gateway's."""
+    content = {key: value for key, value in spec.items() if key != "instances"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def identity(item: Json) -> dict[str, Any]:
+    """The arguments of :class:`Identity`."""
+    metadata = item["metadata"]
+    return {
+        "namespace": metadata.get("namespace", ""),
+        "name": metadata["name"],
+        "uid": metadata.get("uid", ""),
+        "resource_version": int(metadata.get("resourceVersion") or 0),
+        "deleting": metadata.get("deletionTimestamp") is not None,
+    }
+
+
+def owner(item: Json) -> str | None:
+    """Uid of the object that owns this one."""
+    for reference in item["metadata"].get("ownerReferences") or ():
+        if reference.get("controller"):
+            return str(reference["uid"])
+    return None
+
+
+def read_version(item: Json) -> VersionView:
+    """A Version as the API gives it."""
+    spec, status = item.get("spec") or {}, item.get("status") or {}
+    configuration = spec.get("configuration")
+    return VersionView(
+        **identity(item),
+        generation=item["metadata"].get("generation", 0),
+        function=spec.get("functionName", ""),
+        owner=owner(item),
+        lambda_name=(configuration or {}).get("functionName"),
+        digest=digest(spec),
+        revision=spec.get("revision"),
+        instances=spec.get("instances") or 0,
+        retired=frozenset(each["uid"] for each in status.get("retired") or ()),
+        shape=None if configuration is None else _shape(configuration),
+        status=status,
+    )
+
+
+def _shape(configuration: Json) -> Shape:
+    environment = configuration.get("environment") or {}
+    return Shape(
+        runtime=configuration.get("runtime"),
+        memory_size=configuration.get("memorySize", 128),
+        ephemeral_storage=(configuration.get("ephemeralStorage") or {}).get("size", 512),
+        service_account=configuration.get("serviceAccountName"),
+        config_maps=tuple(environment.get("configMapRefs") or ()),
+        secrets=tuple(environment.get("secretRefs") or ()),
+    )
+
+
+def read_pod(item: Json) -> PodView:
+    """An instance's pod as the API gives it."""
+    metadata, status = item["metadata"], item.get("status") or {}
+    labels = metadata.get("labels") or {}
+    state = _container(status)
+    running = state.get("running") or {}
+    return PodView(
+        **identity(item),
+        version=labels.get(VERSION_LABEL, ""),
+        function=labels.get(FUNCTION_LABEL, ""),
+        owner=owner(item),
+        revision=(metadata.get("annotations") or {}).get(REVISION_ANNOTATION, ""),
+        running_since=_time(running["startedAt"]) if running.get("startedAt") else None,
+        trouble=_trouble(status, state),
+        ending=_ending(status, state),
+    )
+
+
+def _container(status: Json) -> Json:
+    statuses = status.get("containerStatuses") or ()
+    return statuses[0].get("state") or {} if statuses else {}
+
+
+_PULLS = frozenset(
+    {
+        "ErrImageNeverPull",
+        "ErrImagePull",
+        "ImageInspectError",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+    }
+)
+_STARTS = frozenset({"CreateContainerError", "RunContainerError", "CrashLoopBackOff"})
+_CONFIGURATION = "CreateContainerConfigError"
+
+
+def _trouble(status: Json, state: Json) -> Trouble | None:
+    waiting = state.get("waiting") or {}
+    word, message = waiting.get("reason", ""), waiting.get("message") or waiting.get("reason", "")
+    if word in _PULLS:
+        return Trouble(Reason.IMAGE_PULL_FAILED, message)
+    if word == _CONFIGURATION and "not found" in message:
+        return Trouble(Reason.ENVIRONMENT_NOT_FOUND, message)
+    if word == _CONFIGURATION or word in _STARTS:
+        return Trouble(Reason.INSTANCES_CRASHING, message)
+    for each in status.get("conditions") or ():
+        if each["type"] == "PodScheduled" and each["status"] == "False":
+            return _unscheduled(each)
+    return None
+
+
+def _unscheduled(condition: Json) -> Trouble | None:
+    if condition.get("reason") != "Unschedulable":
+        return None
+    return Trouble(Reason.UNSCHEDULABLE, condition.get("message", ""))
+
+
+def _ending(status: Json, state: Json) -> Ending | None:
+    phase = status.get("phase")
+    terminated = state.get("terminated")
+    if phase not in ("Succeeded", "Failed") and terminated is None:
+        return None
+    terminated = terminated or {}
+    failed = phase == "Failed" or terminated.get("exitCode", 0) != 0
+    return Ending(
+        failed=failed,
+        word=_word(status, terminated),
+        message=status.get("message") or terminated.get("message") or "",
+        lived=_lived(terminated),
+    )
+
+
+def _word(status: Json, terminated: Json) -> str:
+    """Evicted and the like say it in the status, an out-of-memory kill in the container's state."""
+    word = status.get("reason") or terminated.get("reason") or ""
+    if word in ("", "Error") and terminated.get("exitCode"):
+        return f"ExitCode{terminated['exitCode']}"
+    return str(word)
+
+
+def _lived(terminated: Json) -> float:
+    started, finished = terminated.get("startedAt"), terminated.get("finishedAt")
+    return max(_time(finished) - _time(started), 0.0) if started and finished else 0.0
+
+
+def _time(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
