@@ -19,6 +19,7 @@ demo: $(VENV)/.local ## Run the examples in the local mode, call each with the A
 test: $(VENV)/.dev ## Lint, type-check and run every test that needs neither root nor a cluster
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest tests/unit -q -n 2
+	$(BIN)/python -m pytest tests/chart -q
 	$(BIN)/python -m pytest tests/component tests/conformance -q -n 2
 
 lint: $(VENV)/.dev ## Check style, types, import directions and generated files
