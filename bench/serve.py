@@ -85,7 +85,7 @@ async def agents(home: Path, name: str, count: int) -> None:
     for _ in range(count):
         instance = await backend.launch(target)
         connection = await _connect(instance, nothing)
-        await _specialise(connection, instance.specialise)
+        await _specialise(connection, instance)
         print(f"unix:{instance.address}#{instance.token}", flush=True)
     await asyncio.to_thread(sys.stdin.read)
     await backend.close()

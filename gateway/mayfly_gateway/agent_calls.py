@@ -6,9 +6,26 @@ Nothing that a caller sent reaches a header line here unless `request` made it o
 _LOG_TAIL = "Mayfly-Log-Tail: 1\r\n"
 
 
-def specialise(body: bytes) -> bytes:
-    """Tell a bare agent which function it serves; `body` is the backend's JSON."""
-    return b"POST /specialise HTTP/1.1\r\nHost: agent\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+def specialise(instruction: bytes, *, permit: str | None = None, code_size: int | None = None) -> bytes:
+    """Tell a bare agent which function it serves: everything but the `code_size` bytes of code that follow.
+
+    `instruction` is JSON. `permit` is what an agent on a network demands; with `code_size` None the agent finds the
+    code in its place.
+    """
+    bearer = "" if permit is None else f"Authorization: Bearer {permit}\r\n"
+    length = "" if code_size is None else f"Mayfly-Instruction-Length: {len(instruction)}\r\n"
+    head = (
+        f"POST /specialise HTTP/1.1\r\nHost: agent\r\n{bearer}{length}"
+        f"Content-Length: {len(instruction) + (code_size or 0)}\r\n\r\n"
+    )
+    return head.encode() + instruction
+
+
+def adopt(token: str) -> bytes:
+    """Ask an agent what it is, once it is free; its answer says whether it knows us."""
+    return (
+        f"POST /adopt HTTP/1.1\r\nHost: agent\r\nAuthorization: Bearer {token}\r\nContent-Length: 0\r\n\r\n"
+    ).encode()
 
 
 def close(token: str) -> bytes:

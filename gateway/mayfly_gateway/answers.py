@@ -80,6 +80,11 @@ def exit_error(request_id: str) -> bytes:
     return _failure("Runtime.ExitError", request_id, "Runtime exited with error: signal: killed")
 
 
+def out_of_memory(request_id: str) -> bytes:
+    """The payload where an instance, agent included, was killed for using more memory than it has."""
+    return _failure("Runtime.OutOfMemory", request_id, "Runtime exited with error: signal: killed")
+
+
 def timed_out(request_id: str, timeout: float) -> bytes:
     """The payload where an instance did not even answer that its function timed out."""
     return _failure("Sandbox.Timedout", request_id, f"Task timed out after {timeout:.2f} seconds")

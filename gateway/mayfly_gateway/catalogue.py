@@ -86,6 +86,10 @@ class Catalogue:
         functions = self._namespaces.get(namespace, {})
         return (functions[name] for name in sorted(functions))
 
+    def every(self) -> tuple[Target, ...]:
+        """The functions of all namespaces, as they are now."""
+        return tuple(target for functions in self._namespaces.values() for target in functions.values())
+
     def put(self, target: Target) -> None:
         """Add a function, or replace the one of the same name."""
         functions = self._namespaces.setdefault(target.namespace, {})

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable
 
 from mayfly_gateway import agent_calls
 from mayfly_gateway.admission import Admission
-from mayfly_gateway.answers import Answer, exit_error, timed_out
-from mayfly_gateway.backends import Backend
+from mayfly_gateway.answers import Answer, Reply, exit_error, out_of_memory, timed_out
+from mayfly_gateway.backends import Backend, Instance
 from mayfly_gateway.catalogue import Target
 from mayfly_gateway.fleet import Fleet, FleetEvents
 from mayfly_gateway.pool import Invocation, LiveInstance, Pool
 from mayfly_gateway.request import Call
 from mayfly_gateway.settings import Settings
+from mayfly_gateway.sweeping import Sweep
 from mayfly_gateway.waits import Waits
 from mayfly_model.errors import (
     LambdaError,
@@ -27,14 +28,14 @@ from mayfly_model.errors import (
     function_not_found,
 )
 
-OnAnswer = Callable[[Answer | LambdaError], None]
+OnAnswer = Callable[[Answer | LambdaError | Reply], None]
 OnReport = Callable[[Target, bytes], None]
+HandOver = Callable[[Target, Call, bytes, OnAnswer], None]
 
 _GRACE = 2.0
 """How much later than the function's timeout, in seconds, the agent's answer may come."""
 _ATTEMPTS = 5
 _ELSEWHERE = (409, 503)
-_SWEEP = 0.25
 
 _log = logging.getLogger(__name__)
 
@@ -60,9 +61,9 @@ class Dispatcher:
         )
         self._admission = Admission(account_limit=settings.account_limit)
         self._serving: dict[tuple[str, str], Pool] = {}
-        self._active: set[Pool] = set()
+        self._sweep = Sweep(overdue=self._end_overdue, expired=self._fleet.retire)
         self._waits = Waits(self._supply)
-        self._sweeping: asyncio.TimerHandle | None = None
+        self._hand_over: HandOver | None = None
         self._under_way = 0
         self._stopped: asyncio.Future[None] | None = None
 
@@ -104,6 +105,28 @@ class Dispatcher:
             self._fleet.retire(pool, live)
         self._waits.add(pool)
 
+    def adopt(self, target: Target, instance: Instance, bare: Callable[[], None]) -> None:
+        """Use an instance that may be another gateway's work; `bare` is called if it is nobody's yet."""
+        pool = self._serving.get(target.function)
+        if pool is None:
+            pool = self._serving[target.function] = Pool(target)
+        self._sweep.watch(pool)
+        self._fleet.adopt(pool, instance, bare=bare)
+
+    def on_hand_over(self, hand_over: HandOver) -> None:
+        """Have `hand_over(target, call, payload, on_answer)` take the calls that wait for what was let go."""
+        self._hand_over = hand_over
+
+    def let_go(self, function: tuple[str, str]) -> None:
+        """Leave a function to another gateway: what runs is finished here, what waits is handed over."""
+        pool = self._serving.pop(function, None)
+        if pool is None:
+            return
+        for live in pool.cast_off():
+            self._release_adrift(pool, live)
+        for invocation in pool.give_up():
+            self._pass_on(pool, invocation)
+
     def counts(self, namespace: str, name: str) -> tuple[int, int]:
         """How many instances a function has, and how many invocations of it run."""
         pool = self._serving.get((namespace, name))
@@ -116,22 +139,15 @@ class Dispatcher:
             await asyncio.wait((self._stopped,), timeout=grace)
         ended = ServiceUnavailableException("The gateway stopped before the function had answered.")
         # A call may wait where no instance was asked for yet.
-        for pool in self._active | self._waits.pools:
+        for pool in self._sweep.pools | self._waits.pools:
             pool.end()
             running = [live.invocation for live in pool.busy if live.invocation is not None]
             self._fail(pool, (*pool.give_up(), *running), ended)
         await self._fleet.close()
         self._waits.end()
-        if self._sweeping is not None:
-            self._sweeping.cancel()
+        self._sweep.end()
 
     # Calls.
-
-    def _watch(self, pool: Pool) -> None:
-        """Sweep the pool from now on until it is empty."""
-        self._active.add(pool)
-        if self._sweeping is None:
-            self._sweeping = self._loop.call_later(_SWEEP, self._sweep)
 
     def _serve(self, pool: Pool) -> None:
         """Give the waiting calls the idle instances."""
@@ -160,7 +176,9 @@ class Dispatcher:
     def _again(self, pool: Pool, invocation: Invocation) -> None:
         """Let a call that reached no runtime wait at the head of the queue, a bounded number of times."""
         invocation.attempts += 1
-        if pool.gone:
+        if pool.adrift:
+            self._pass_on(pool, invocation)
+        elif pool.gone:
             self._answer(pool, invocation, function_not_found(pool.target.arn_latest))
         elif invocation.attempts >= _ATTEMPTS:
             self._answer(
@@ -192,6 +210,17 @@ class Dispatcher:
             return
         self._leave(pool, invocation)
         on_answer(outcome)
+
+    def _pass_on(self, pool: Pool, invocation: Invocation) -> None:
+        """Let another gateway have the call, which is no more counted here."""
+        on_answer, invocation.on_answer = invocation.on_answer, None
+        if on_answer is None:
+            return
+        self._leave(pool, invocation)
+        if self._hand_over is None:
+            on_answer(ServiceUnavailableException("Another gateway serves the function now: try again."))
+        else:
+            self._hand_over(pool.target, invocation.call, invocation.payload, on_answer)
 
     def _leave(self, pool: Pool, invocation: Invocation) -> None:
         """Count the invocation as running no more."""
@@ -226,13 +255,22 @@ class Dispatcher:
             self._on_report(pool.target, report)
 
     def _on_ready(self, pool: Pool, live: LiveInstance) -> None:
+        self._sweep.watch(pool)
         self._admit_free(pool, live, self._loop.time())
 
     def _admit_free(self, pool: Pool, live: LiveInstance, now: float) -> None:
-        if not pool.release(live, now):
+        if pool.release(live, now):
+            if pool.waiting:
+                self._serve(pool)
+        elif pool.adrift:
+            self._release_adrift(pool, live)
+        else:
             self._fleet.retire(pool, live)
-        elif pool.waiting:
-            self._serve(pool)
+
+    def _release_adrift(self, pool: Pool, live: LiveInstance) -> None:
+        """Let an instance go once none of its lanes is busy."""
+        if all(lane.invocation is None for lane in live.lanes):
+            self._fleet.let_go(pool, live)
 
     def _on_refused(self, pool: Pool, live: LiveInstance, status: int) -> None:
         """The instance is of no more use. Busy or closing, it leaves the call to others; else the fault is ours."""
@@ -254,7 +292,7 @@ class Dispatcher:
         if invocation.outcome is not None:
             self._finish(pool, invocation, invocation.outcome, b"")
         elif delivered:
-            self._finish(pool, invocation, (exit_error(invocation.call.request_id), True))
+            self._fleet.inquire(live, lambda out: self._finish(pool, invocation, _killed(invocation, out)))
         elif invocation.on_answer is not None:
             self._again(pool, invocation)
 
@@ -269,19 +307,7 @@ class Dispatcher:
         self._serve(pool)
         for _ in range(pool.lacks(self._loop.time())):
             self._fleet.launch(pool)
-            self._watch(pool)
-
-    def _sweep(self) -> None:
-        """End what is overdue or has been idle for long enough; pools that are empty need no more watching."""
-        now = self._loop.time()
-        for pool in tuple(self._active):
-            for live in pool.overdue(now):
-                self._end_overdue(pool, live)
-            for live in pool.expired(now):
-                self._fleet.retire(pool, live)
-            if pool.empty:
-                self._active.discard(pool)
-        self._sweeping = self._loop.call_later(_SWEEP, self._sweep) if self._active else None
+            self._sweep.watch(pool)
 
     def _end_overdue(self, pool: Pool, live: LiveInstance) -> None:
         """Not even the agent answers (it was stopped, or cannot get rid of the runtime)."""
@@ -289,3 +315,8 @@ class Dispatcher:
         if invocation is not None:
             payload = timed_out(invocation.call.request_id, pool.target.timeout)
             self._finish(pool, invocation, invocation.outcome or (payload, True), None)
+
+
+def _killed(invocation: Invocation, out: bool) -> tuple[bytes, bool]:
+    """The outcome of an invocation whose instance was killed whole, for its memory or for another reason."""
+    return (out_of_memory if out else exit_error)(invocation.call.request_id), True

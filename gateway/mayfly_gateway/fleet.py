@@ -1,11 +1,13 @@
-"""Instances on their way in and on their way out: asks the backend, connects, specialises, closes, destroys.
+"""Instances on their way in and on their way out: asks the backend, connects, specialises, adopts, closes, destroys.
 
 Rule: whatever was launched is destroyed exactly when it is of no more use, also if it never got ready; that
 takes tasks, which is why it happens here and never on the path of a warm invocation.
 """
 
 import asyncio
+import json
 import logging
+import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
@@ -16,11 +18,15 @@ from mayfly_gateway.backends import Backend, Instance
 from mayfly_gateway.pool import Invocation, Launch, LiveInstance, Pool
 from mayfly_gateway.upstream import AgentConnection, AgentEvents
 from mayfly_model.errors import LambdaError, ServiceException
-from mayfly_model.limits import SHUTDOWN_S
+from mayfly_model.limits import INIT_S, SHUTDOWN_S
 
 _CLOSING_GRACE = SHUTDOWN_S + 1.0
 """How long an agent may take from POST /close to its end, in seconds."""
 
+_ADOPTION = 0.5
+"""How long calls wait for an instance that is being adopted before another is asked for, in seconds."""
+_FOREVER = float("inf")
+_UNKNOWN_TO_US = 401
 _STARTS = 3
 """How many instances are tried, one after the other, where one ends as it is started."""
 
@@ -55,11 +61,25 @@ class Fleet:
         """Ask for one instance; `ready` or `failed` follows."""
         self._begin(self._launch(pool, pool.launch(self._loop.time())), self._launches)
 
+    def adopt(self, pool: Pool, instance: Instance, *, bare: Callable[[], None]) -> None:
+        """Take over an instance that another gateway had; `ready` follows, or `bare` if nobody had it."""
+        self._begin(self._adopt(pool, pool.expect(self._loop.time()), instance, bare), self._launches)
+
     def retire(self, pool: Pool, live: LiveInstance) -> None:
-        """Let an instance that runs nothing end in its own time, within bounds."""
-        pool.close(live, self._loop.time() + _CLOSING_GRACE)
-        if not live.connection.control(agent_calls.close(live.token), _ignore):
-            live.connection.abort()
+        """Let an instance that runs nothing end in its own time, within bounds; if it must stay, `ready` follows."""
+        pool.close(live, _FOREVER)
+        self._begin(self._retire(pool, live), self._removals)
+
+    def let_go(self, pool: Pool, live: LiveInstance) -> None:
+        """Leave an instance, which goes on, to another gateway."""
+        for lane in live.lanes:
+            lane.ended = True
+            lane.connection.abort()
+            pool.drop(lane)
+
+    def inquire(self, live: LiveInstance, on_answer: Callable[[bool], None]) -> None:
+        """Find out whether an instance that was lost had been killed for its memory."""
+        self._begin(self._inquire(live.id, on_answer), self._removals)
 
     def destroy(self, pool: Pool, live: LiveInstance) -> Invocation | None:
         """End an instance now, if it has not ended yet; returns the invocation that it had."""
@@ -81,6 +101,46 @@ class Fleet:
     def _remove(self, instance_id: str) -> None:
         if not self._closed:
             self._begin(self._backend.destroy(instance_id), self._removals)
+
+    async def _retire(self, pool: Pool, live: LiveInstance) -> None:
+        if not await self._backend.release(live.id):
+            if not live.ended:
+                pool.closing.discard(live)
+                self._events.ready(pool, live)
+            return
+        live.deadline = self._loop.time() + _CLOSING_GRACE
+        if not live.connection.control(agent_calls.close(live.token), _ignore):
+            live.connection.abort()
+
+    async def _inquire(self, instance_id: str, on_answer: Callable[[bool], None]) -> None:
+        on_answer(await self._backend.out_of_memory(instance_id))
+
+    async def _adopt(self, pool: Pool, launch: Launch, instance: Instance, bare: Callable[[], None]) -> None:
+        # It may be busy for long with a call of its former owner: then others must not wait for it.
+        giving_up = self._loop.call_later(_ADOPTION, pool.launches.discard, launch)
+        live: LiveInstance | None = None
+        try:
+            async with asyncio.timeout(launch.target.timeout + INIT_S + _CLOSING_GRACE):
+                live = await self._connected(pool, launch.target.digest, instance, instance.connected)
+                status, content = await _ask(live.connection, agent_calls.adopt(live.token))
+                if status == 200:
+                    live.digest = _revision(content)
+                    await self._open_lanes(pool, launch, instance, live)
+        except (OSError, TimeoutError):
+            status = 0
+        finally:
+            giving_up.cancel()
+            pool.launches.discard(launch)
+        if status == 200 and live is not None and not live.ended:
+            for lane in live.lanes:
+                self._events.ready(pool, lane)
+        elif status == _UNKNOWN_TO_US and live is not None:
+            self.let_go(pool, live)
+            bare()
+        elif live is not None:
+            self.destroy(pool, live)
+        else:
+            self._remove(instance.id)
 
     async def _launch(self, pool: Pool, launch: Launch) -> None:
         try:
@@ -113,12 +173,12 @@ class Fleet:
         """An instance whose runtime is initialised, or has failed to: then its first invocation is told why."""
         instance = await self._backend.launch(launch.target)
         try:
-            live = await self._connected(pool, launch, instance)
+            live = await self._connected(pool, launch.target.digest, instance, instance.connected)
         except BaseException:
             self._remove(instance.id)
             raise
         try:
-            await _specialise(live.connection, instance.specialise)
+            await _specialise(live.connection, instance)
             await self._open_lanes(pool, launch, instance, live)
         except BaseException:
             self.destroy(pool, live)
@@ -127,15 +187,17 @@ class Fleet:
             raise ConnectionAbortedError("its agent ended")
         return live
 
-    async def _connected(self, pool: Pool, launch: Launch, instance: Instance) -> LiveInstance:
-        live = LiveInstance(instance, digest=launch.target.digest)
-        live.connection = await _connect(instance, self._agent_events(pool, live))
+    async def _connected(
+        self, pool: Pool, digest: str, instance: Instance, sock: socket.socket | None = None
+    ) -> LiveInstance:
+        live = LiveInstance(instance, digest=digest)
+        live.connection = await _connect(instance, self._agent_events(pool, live), sock)
         return live
 
     async def _open_lanes(self, pool: Pool, launch: Launch, instance: Instance, first: LiveInstance) -> None:
         """A connection for each further invocation that the instance takes at once."""
         for _ in range(launch.target.concurrency - 1):
-            lanes = (*first.lanes, await self._connected(pool, launch, instance))
+            lanes = (*first.lanes, await self._connected(pool, first.digest, instance))
             for lane in lanes:
                 lane.lanes = lanes
 
@@ -164,30 +226,52 @@ def _complain(task: asyncio.Task[None]) -> None:
         _log.error("a backend failed to end an instance", exc_info=error)
 
 
-async def _connect(instance: Instance, events: AgentEvents) -> AgentConnection:
+async def _connect(
+    instance: Instance, events: AgentEvents, sock: socket.socket | None = None
+) -> AgentConnection:
+    """A connection to the instance's agent, on a socket that is connected already if there is one."""
     loop = asyncio.get_running_loop()
-    if isinstance(instance.address, str):
-        _, connection = await loop.create_unix_connection(partial(AgentConnection, events), instance.address)
+    factory = partial(AgentConnection, events)
+    if sock is not None:
+        _, connection = await loop.create_connection(factory, sock=sock)
+    elif isinstance(instance.address, str):
+        _, connection = await loop.create_unix_connection(factory, instance.address)
     else:
-        host, port = instance.address
-        _, connection = await loop.create_connection(partial(AgentConnection, events), host, port)
+        _, connection = await loop.create_connection(factory, *instance.address)
     return connection
 
 
-async def _specialise(connection: AgentConnection, body: bytes) -> None:
+async def _specialise(connection: AgentConnection, instance: Instance) -> None:
+    status, content = await _ask(connection, instance.specialise, instance.code)
+    if status == 0:
+        raise ConnectionAbortedError("its agent ended")
+    if instance.on_specialised is not None:
+        instance.on_specialised(status, content)
+    if status != 200:
+        raise start_failed(f"its agent answered {status} {content[:200].decode(errors='replace')}")
+
+
+async def _ask(connection: AgentConnection, request: bytes, body: bytes = b"") -> tuple[int, bytes]:
+    """Status and body of the agent's answer; status 0 if the connection was lost instead."""
     reply: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
 
     def on_reply(status: int, content: bytes) -> None:
         if not reply.done():
             reply.set_result((status, content))
 
-    if not connection.control(agent_calls.specialise(body), on_reply):
+    if not connection.control(request, on_reply, body):
         raise ConnectionAbortedError("its agent closed the connection")
-    status, content = await reply
-    if status == 0:
-        raise ConnectionAbortedError("its agent ended")
-    if status != 200:
-        raise start_failed(f"its agent answered {status} {content[:200].decode(errors='replace')}")
+    return await reply
+
+
+def _revision(content: bytes) -> str:
+    """What an agent that was adopted is of; what is no revision of ours is retired like any other that is old."""
+    try:
+        answer = json.loads(content)
+    except ValueError:
+        return ""
+    revision = answer.get("revision") if isinstance(answer, dict) else None
+    return revision if isinstance(revision, str) else ""
 
 
 def start_failed(reason: str) -> LambdaError:

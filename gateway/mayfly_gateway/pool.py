@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mayfly_gateway import agent_calls
-from mayfly_gateway.answers import Answer
+from mayfly_gateway.answers import Answer, Reply
 from mayfly_gateway.backends import Instance
 from mayfly_gateway.catalogue import Target
 from mayfly_gateway.request import Call
@@ -27,10 +27,12 @@ class Invocation:
 
     __slots__ = ("attempts", "call", "on_answer", "outcome", "payload", "running")
 
-    def __init__(self, call: Call, payload: bytes, on_answer: Callable[[Answer | LambdaError], None]) -> None:
+    def __init__(
+        self, call: Call, payload: bytes, on_answer: Callable[[Answer | LambdaError | Reply], None]
+    ) -> None:
         self.call = call
         self.payload = payload
-        self.on_answer: Callable[[Answer | LambdaError], None] | None = on_answer
+        self.on_answer: Callable[[Answer | LambdaError | Reply], None] | None = on_answer
         self.outcome: tuple[bytes, bool] | None = None
         self.running = True
         self.attempts = 0
@@ -100,6 +102,7 @@ class Pool:
         self.launches: set[Launch] = set()
         self.estimates = Estimates()
         self.gone = False
+        self.adrift = False
         self._failures = 0
         self._launch_after = 0.0
         self._waiting_since = 0.0
@@ -197,6 +200,12 @@ class Pool:
         self.launches.add(launch)
         return launch
 
+    def expect(self, now: float) -> Launch:
+        """Note that an instance may be there soon that nobody asked for."""
+        launch = Launch(self.target, now)
+        self.launches.add(launch)
+        return launch
+
     def launched(self, launch: Launch, now: float) -> None:
         """Note that it is there, initialised."""
         self.launches.discard(launch)
@@ -226,6 +235,11 @@ class Pool:
         calls = list(self.waiting)
         self.waiting.clear()
         return calls
+
+    def cast_off(self) -> list[LiveInstance]:
+        """Serve nothing any more, since another gateway does; returns the idle instances, which are to be let go."""
+        self.adrift = True
+        return self.end()
 
     def end(self) -> list[LiveInstance]:
         """Serve nothing any more; returns the idle instances."""

@@ -63,16 +63,17 @@ class Gateway:
             OSError: the address cannot be listened on.
         """
         settings, bounds = self._settings, self._settings.bounds
-        self._dispatcher = Dispatcher(backend=backend, settings=settings, on_report=self._on_report)
-        self.catalogue.on_change(self._dispatcher.on_change)
+        self.dispatcher = Dispatcher(backend=backend, settings=settings, on_report=self._on_report)
+        self.catalogue.on_change(self.dispatcher.on_change)
         self.forwarder = None
         if replicas is not None:
             self.forwarder = Forwarder(
-                ownership=replicas.ownership, token=replicas.token, run=self._dispatcher.invoke
+                ownership=replicas.ownership, token=replicas.token, run=self.dispatcher.invoke
             )
+            self.dispatcher.on_hand_over(self.forwarder.invoke)
         invoke = Invoke(
             catalogue=self.catalogue,
-            run=self._dispatcher.invoke if self.forwarder is None else self.forwarder.invoke,
+            run=self.dispatcher.invoke if self.forwarder is None else self.forwarder.invoke,
             settings=settings,
             forwarding_token=None if replicas is None else replicas.token,
             is_stale=is_stale,
@@ -81,7 +82,7 @@ class Gateway:
         app = application(
             invoke=invoke,
             catalogue=self.catalogue,
-            dispatcher=self._dispatcher,
+            dispatcher=self.dispatcher,
             logs=self.logs,
             bodies=bodies,
             bounds=bounds,
@@ -131,7 +132,7 @@ class Gateway:
         self._front.stop()
         stop_time = self._settings.stop_time
         forwarded = () if self.forwarder is None else (self.forwarder.finish(stop_time),)
-        await asyncio.gather(self._dispatcher.stop(stop_time), *forwarded)
+        await asyncio.gather(self.dispatcher.stop(stop_time), *forwarded)
         await self._runner.cleanup()
         self._front.close()
         await self._server.wait_closed()

@@ -76,14 +76,17 @@ class AgentConnection(asyncio.Protocol):
         send(transport, head, payload)
         return True
 
-    def control(self, request: bytes, on_reply: ControlReply) -> bool:
-        """Send a request that is no invocation; `on_reply(status, body)`, status 0 if the connection is lost."""
+    def control(self, request: bytes, on_reply: ControlReply, body: bytes = b"") -> bool:
+        """Send a request that is no invocation, and the rest of its body if it is not in there.
+
+        `on_reply(status, body)`: status 0 if the connection is lost.
+        """
         transport = self._transport
         if transport is None or transport.is_closing():
             return False
         self._expecting = True
         self._control = on_reply
-        transport.write(request)
+        send(transport, request, body)
         return True
 
     def abort(self) -> None:

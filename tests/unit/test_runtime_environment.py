@@ -6,14 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mayfly_gateway.backends.local.environment import (
-    InstancePaths,
-    environment,
-    function_variables,
-    log_stream,
-)
+from mayfly_gateway.backends.environment import InstancePaths, environment, log_stream
 from mayfly_gateway.backends.local.errors import MissingReferenceError
 from mayfly_gateway.backends.local.runtimes import RuntimeCommand
+from mayfly_gateway.backends.local.variables import function_variables
 from mayfly_gateway.catalogue import latest
 from mayfly_model.environment import RESERVED_VARIABLES, Environment
 from mayfly_model.function import FunctionSpec

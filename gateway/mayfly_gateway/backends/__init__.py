@@ -1,5 +1,7 @@
 """Where instances come from. A backend places and ends them; it decides nothing about when."""
 
+import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -10,15 +12,19 @@ from mayfly_gateway.catalogue import Target
 class Instance:
     """A placed instance: an agent that listens and is not yet told which function it serves.
 
-    `address` is the path of a Unix socket or (host, port). `specialise` is the JSON body of the agent's
-    POST /specialise, sent by the dispatcher on the connection that later carries the invocations; `token` is
-    the one named in it.
+    `address` is the path of a Unix socket or (host, port), `connected` a connection to it if there is one already.
+    `specialise` is the request that makes it the function's, sent by the dispatcher on the connection that later
+    carries the invocations, and followed by the `code` if the agent has not got it; `token` is the one named in it.
+    `on_specialised(status, body)` is told the answer, and may raise the LambdaError that a refusal stands for.
     """
 
     id: str
     address: str | tuple[str, int]
     token: str = field(repr=False)
-    specialise: bytes = field(repr=False)
+    specialise: bytes = field(repr=False, default=b"")
+    code: bytes = field(repr=False, default=b"")
+    connected: socket.socket | None = field(repr=False, default=None)
+    on_specialised: Callable[[int, bytes], None] | None = field(repr=False, default=None)
 
 
 class Backend(Protocol):
@@ -30,6 +36,14 @@ class Backend(Protocol):
         Raises:
             LambdaError: why it cannot be done, worded for the caller of the function.
         """
+        ...
+
+    async def release(self, instance_id: str) -> bool:
+        """See to it that nobody replaces the instance when it closes; False if it must go on serving for now."""
+        ...
+
+    async def out_of_memory(self, instance_id: str) -> bool:
+        """Whether the instance, which is suddenly gone, was killed for its memory; that may take a moment to know."""
         ...
 
     async def destroy(self, instance_id: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import uvloop
 
+from mayfly_gateway import agent_calls
 from mayfly_gateway.backends import Instance
 from mayfly_gateway.catalogue import latest
 from mayfly_gateway.server import Gateway
@@ -117,6 +118,8 @@ class Agents:
         self.destroyed = []
         self.failure = None
         self.stillborn = 0
+        self.may_close = True
+        self.killed_for_memory = False
         self.launching = asyncio.Event()
         self.launching.set()
 
@@ -129,7 +132,13 @@ class Agents:
         path = str(self.directory / name)
         loop = asyncio.get_running_loop()
         self.servers[name] = await loop.create_unix_server(lambda: Agent(self, name), path)
-        return Instance(id=name, address=path, token="secret", specialise=b"{}")
+        return Instance(id=name, address=path, token="secret", specialise=agent_calls.specialise(b"{}"))
+
+    async def release(self, instance_id: str) -> bool:
+        return self.may_close
+
+    async def out_of_memory(self, instance_id: str) -> bool:
+        return self.killed_for_memory
 
     async def destroy(self, instance_id: str) -> None:
         if instance_id not in self.destroyed:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.component.local.runtime_api import Runtime
 
-from mayfly_gateway.backends.local.environment import InstancePaths, environment
+from mayfly_gateway.backends.environment import InstancePaths, environment
 from mayfly_gateway.backends.local.runtimes import RuntimeCommand, prepare
 from mayfly_gateway.catalogue import latest
 from mayfly_model.function import FunctionSpec

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from mayfly_gateway.backends.local import project
 from mayfly_gateway.backends.local.code import CodeSnapshot, snapshot
-from mayfly_gateway.backends.local.environment import Objects, function_variables
 from mayfly_gateway.backends.local.errors import RuntimeUnavailableError, StartError
 from mayfly_gateway.backends.local.freshness import Freshness
 from mayfly_gateway.backends.local.instances import Deployment, LocalBackend
 from mayfly_gateway.backends.local.runtimes import RuntimeCommand, prepare
+from mayfly_gateway.backends.local.variables import Objects, function_variables
 from mayfly_gateway.catalogue import Catalogue, Target, latest
 from mayfly_model.errors import InvalidRuntimeException
 from mayfly_model.function import Function

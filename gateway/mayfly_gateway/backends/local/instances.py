@@ -15,18 +15,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mayfly_gateway import agent_calls
 from mayfly_gateway.backends import Instance
+from mayfly_gateway.backends.environment import InstancePaths, environment
+from mayfly_gateway.backends.instruction import instruction
 from mayfly_gateway.backends.local import agents, strays
 from mayfly_gateway.backends.local.code import CodeSnapshot, copy_for_instance
-from mayfly_gateway.backends.local.environment import InstancePaths, environment
 from mayfly_gateway.backends.local.runtimes import RuntimeCommand
 from mayfly_gateway.catalogue import Target
 from mayfly_gateway.logs import Logs
 from mayfly_model.errors import LambdaError, ResourceNotReadyException, ServiceException
 
 logger = logging.getLogger(__name__)
-INIT_TIME = 10
-"""Seconds of the INIT phase, https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html"""
 SWEEP_AGAIN = 0.2
 REFILL_AFTER = 0.1
 
@@ -106,9 +106,16 @@ class LocalBackend:
         agent.protocol.follow(lambda data: self._logs.feed(target.namespace, target.name, agent.id, data))
         token = secrets.token_hex(32)
         words = specialise(target, deployment, paths, token, endpoint=self._endpoint)
-        return Instance(
-            id=agent.id, address=agent.address, token=token, specialise=json.dumps(words).encode()
-        )
+        request = agent_calls.specialise(json.dumps(words).encode())
+        return Instance(id=agent.id, address=agent.address, token=token, specialise=request)
+
+    async def release(self, instance_id: str) -> bool:  # noqa: ARG002 - nobody would replace it
+        """Nothing else counts the instances here."""
+        return True
+
+    async def out_of_memory(self, instance_id: str) -> bool:  # noqa: ARG002 - the agent, which saw it, is gone
+        """Nobody knows here."""
+        return False
 
     async def destroy(self, instance_id: str) -> None:
         """End the instance and everything it started. Idempotent."""
@@ -202,24 +209,14 @@ def specialise(
     target: Target, deployment: Deployment, paths: InstancePaths, token: str, *, endpoint: str | None
 ) -> dict[str, object]:
     """The words that make a bare agent the function's."""
-    variables = environment(target, deployment.runtime, paths, deployment.variables, endpoint=endpoint)
-    return {
-        "token": token,
-        "function": {
-            "name": target.name,
-            "version": target.version,
-            "memorySize": target.memory_size,
-            "timeout": target.timeout,
-        },
-        "command": command_line(target, deployment, paths),
-        "directory": str(paths.task_root),
-        "environment": variables,
-        "runtimeVersion": deployment.runtime.version,
-        "logFormat": target.spec.logging_config.log_format,
-        "maxConcurrency": target.spec.max_concurrency,
-        "initTimeout": INIT_TIME,
-        "enforceMemory": True,
-    }
+    return instruction(
+        target,
+        token=token,
+        command=command_line(target, deployment, paths),
+        directory=str(paths.task_root),
+        environment=environment(target, deployment.runtime, paths, deployment.variables, endpoint=endpoint),
+        runtime_version=deployment.runtime.version,
+    )
 
 
 def trouble(instance_id: str, data: bytes) -> None:

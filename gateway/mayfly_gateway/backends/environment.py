@@ -1,7 +1,7 @@
 """The complete environment of a runtime process: AWS's variables, the function's own, and nothing else.
 
-Rule: nothing is inherited. What the developer's shell holds (credentials, paths, settings) cannot make a function
-work here that would fail elsewhere, nor leak into it.
+Rule: nothing is inherited. What a developer's shell or an image holds (credentials, paths, settings) cannot make a
+function work here that would fail elsewhere, nor leak into it.
 
 Names and values: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 """
@@ -11,19 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
-from mayfly_gateway.backends.local.errors import MissingReferenceError
-from mayfly_gateway.backends.local.runtimes import RuntimeCommand
 from mayfly_gateway.catalogue import Target
-from mayfly_model.environment import Environment
 
 _SYSTEM_FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin")
 _XRAY_HOST, _XRAY_PORT = "127.0.0.1", "2000"
 # Well-formed, and of no use to anybody: AWS refuses them, and the local gateway takes the key id for the namespace.
 _SECRET_KEY = _SESSION_TOKEN = "mayfly-local"  # noqa: S105
-
-Objects = Mapping[str, Mapping[str, str]]
-"""Secrets or ConfigMaps of one namespace: the values, decoded, by object and key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,26 +29,17 @@ class InstancePaths:
     tmp: Path
 
 
-def function_variables(
-    declared: Environment, config_maps: Objects, secret_objects: Objects
-) -> dict[str, str]:
-    """The function's own variables, the more particular winning: ConfigMaps, Secrets, then `variables`.
+class RuntimeFiles(Protocol):
+    """Where a runtime's own files are: see `RuntimeCommand` of the local mode, `PodRuntime` of the cluster."""
 
-    Raises:
-        MissingReferenceError: a Secret or ConfigMap that is named does not exist.
-    """
-    merged: dict[str, str] = {}
-    for kind, names, objects in (
-        ("ConfigMap", declared.config_map_refs, config_maps),
-        ("Secret", declared.secret_refs, secret_objects),
-    ):
-        for name in names:
-            if name not in objects:
-                raise MissingReferenceError(
-                    f"{kind} {name} is in none of the manifests: add it or drop the reference"
-                )
-            merged |= objects[name]
-    return merged | declared.variables
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def folders(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def directory(self) -> str | None: ...  # noqa: D102
+    @property
+    def environment(self) -> Mapping[str, str]: ...  # noqa: D102
 
 
 def log_stream(version: str, now: datetime | None = None) -> str:
@@ -63,7 +49,7 @@ def log_stream(version: str, now: datetime | None = None) -> str:
 
 def environment(
     target: Target,
-    runtime: RuntimeCommand,
+    runtime: RuntimeFiles,
     paths: InstancePaths,
     variables: Mapping[str, str],
     *,
@@ -72,19 +58,18 @@ def environment(
 ) -> dict[str, str]:
     """Everything but AWS_LAMBDA_RUNTIME_API, which the agent adds.
 
-    `variables` are the function's own: they override the defaults and never what Lambda reserves. `endpoint` is
-    this gateway's address, so that an AWS SDK in the function calls its neighbours.
+    `variables` are the function's own: they override the defaults and never what Lambda reserves. For `endpoint` see
+    `defaults`.
     """
     return {
-        **_defaults(runtime, paths),
-        **({"AWS_ENDPOINT_URL_LAMBDA": endpoint} if endpoint else {}),
+        **defaults(runtime, paths, endpoint=endpoint),
         **variables,
-        **_logging(target),
-        **_reserved(target, runtime, paths, region),
+        **reserved(target, runtime, paths, region=region),
     }
 
 
-def _defaults(runtime: RuntimeCommand, paths: InstancePaths) -> dict[str, str]:
+def defaults(runtime: RuntimeFiles, paths: InstancePaths, *, endpoint: str | None = None) -> dict[str, str]:
+    """What a function may override. `endpoint` is this gateway's address, so that an SDK in it calls its neighbours."""
     libraries = [str(paths.task_root), str(paths.task_root / "lib")]
     if runtime.directory:
         libraries = [runtime.directory, f"{runtime.directory}/lib", *libraries]
@@ -102,22 +87,17 @@ def _defaults(runtime: RuntimeCommand, paths: InstancePaths) -> dict[str, str]:
         "_AWS_XRAY_DAEMON_ADDRESS": _XRAY_HOST,
         "_AWS_XRAY_DAEMON_PORT": _XRAY_PORT,
         **runtime.environment,
+        **({"AWS_ENDPOINT_URL_LAMBDA": endpoint} if endpoint else {}),
     }
 
 
-def _logging(target: Target) -> dict[str, str]:
-    config = target.spec.logging_config
-    if config.log_format == "Text":
-        return {}
-    return {
-        "AWS_LAMBDA_LOG_FORMAT": config.log_format,
-        "AWS_LAMBDA_LOG_LEVEL": config.application_log_level or "INFO",
-    }
-
-
-def _reserved(target: Target, runtime: RuntimeCommand, paths: InstancePaths, region: str) -> dict[str, str]:
+def reserved(
+    target: Target, runtime: RuntimeFiles, paths: InstancePaths, *, region: str = "us-east-1"
+) -> dict[str, str]:
+    """What Lambda sets itself, whatever the function says."""
     task_root = str(paths.task_root)
     return {
+        **_logging(target),
         "_HANDLER": target.spec.handler_name,
         "LAMBDA_TASK_ROOT": task_root,
         "LAMBDA_RUNTIME_DIR": runtime.directory or task_root,
@@ -134,4 +114,14 @@ def _reserved(target: Target, runtime: RuntimeCommand, paths: InstancePaths, reg
         "AWS_ACCESS_KEY_ID": target.namespace,
         "AWS_SECRET_ACCESS_KEY": _SECRET_KEY,
         "AWS_SESSION_TOKEN": _SESSION_TOKEN,
+    }
+
+
+def _logging(target: Target) -> dict[str, str]:
+    config = target.spec.logging_config
+    if config.log_format == "Text":
+        return {}
+    return {
+        "AWS_LAMBDA_LOG_FORMAT": config.log_format,
+        "AWS_LAMBDA_LOG_LEVEL": config.application_log_level or "INFO",
     }

@@ -1,0 +1,40 @@
+"""Reaches an agent as soon as it listens."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+
+PORT = 8080
+_AGAIN = 0.004
+_TRY = 0.5
+"""Seconds for one attempt: a packet that was lost on a network just made would cost a whole one."""
+
+
+async def dial(address: tuple[str, int], *, hopeless: Callable[[], bool]) -> socket.socket:
+    """A connection to the agent, tried again every few milliseconds until it is there.
+
+    Raises:
+        ConnectionAbortedError: `hopeless()` said that there will be none.
+    """
+    while not hopeless():
+        if (connected := await _attempt(address)) is not None:
+            return connected
+        await asyncio.sleep(_AGAIN)
+    raise ConnectionAbortedError("its pod ended")
+
+
+async def _attempt(address: tuple[str, int]) -> socket.socket | None:
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with contextlib.ExitStack() as on_failure:
+        on_failure.callback(sock.close)
+        try:
+            async with asyncio.timeout(_TRY):
+                await asyncio.get_running_loop().sock_connect(sock, address)
+        except (OSError, TimeoutError):
+            return None
+        on_failure.pop_all()
+    return sock

@@ -1,0 +1,102 @@
+"""What the gateway has found out about a Version, and how it writes that down. Pure.
+
+Rule: the gateway's part of a Version's status is applied whole, since server-side apply takes away what an apply
+leaves out: the two conditions that are its own, and the pods that the operator is to delete.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from mayfly_gateway.backends.kubernetes.objects import Condition, Retired, VersionObject
+from mayfly_model.conditions import MESSAGE_LENGTH, ConditionType, Reason
+from mayfly_model.function import API_VERSION
+from mayfly_model.limits import RETIRED_MAX
+
+OWN = (ConditionType.CODE_AVAILABLE, ConditionType.INITIALIZED)
+
+
+class Findings:
+    """One Version's. `changed` says whether something is to be written."""
+
+    def __init__(self, version: VersionObject | None) -> None:
+        """Begin with what another gateway may have written."""
+        status = None if version is None else version.status
+        conditions = (status.conditions if status else None) or ()
+        self._conditions = {each.type: each for each in conditions if each.type in OWN}
+        self._retired = {each.uid: each.name for each in (status.retired if status else None) or ()}
+        self.changed = False
+
+    def find(
+        self,
+        kind: ConditionType,
+        *,
+        holds: bool,
+        reason: Reason = Reason.AVAILABLE,
+        message: str = "",
+        revision: str,
+        generation: int,
+        now: datetime,
+    ) -> None:
+        """Note a condition; what was known already changes nothing."""
+        status = "True" if holds else "False"
+        before = self._conditions.get(kind)
+        said = (status, reason.value, message[:MESSAGE_LENGTH], revision)
+        if before and (before.status, before.reason, before.message, before.revision) == said:
+            return
+        same = before is not None and before.status == status and before.last_transition_time
+        self._conditions[kind] = Condition(
+            type=kind.value,
+            status=status,
+            reason=reason.value,
+            message=message[:MESSAGE_LENGTH],
+            revision=revision,
+            observed_generation=generation,
+            last_transition_time=same or now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
+        self.changed = True
+
+    def retire(self, uid: str, name: str) -> None:
+        """Have the operator delete a pod."""
+        if uid not in self._retired:
+            self._retired[uid] = name
+            self.changed = True
+
+    def forget(self, uid: str) -> None:
+        """The pod is gone. That alone is not worth writing."""
+        self._retired.pop(uid, None)
+
+    def keep(self, uids: Iterable[str]) -> None:
+        """Forget every pod but these."""
+        kept = set(uids)
+        self._retired = {uid: name for uid, name in self._retired.items() if uid in kept}
+
+    @property
+    def retired(self) -> tuple[Retired, ...]:
+        """The pods that the operator is to delete."""
+        return tuple(Retired(name, uid) for uid, name in self._retired.items())[:RETIRED_MAX]
+
+    def applied(self, namespace: str, name: str) -> Mapping[str, Any]:
+        """The body of the server-side apply to the Version's status."""
+        return {
+            "apiVersion": API_VERSION,
+            "kind": "Version",
+            "metadata": {"namespace": namespace, "name": name},
+            "status": {
+                "conditions": [_condition(each) for each in self._conditions.values()],
+                "retired": [{"name": each.name, "uid": each.uid} for each in self.retired],
+            },
+        }
+
+
+def _condition(each: Condition) -> dict[str, Any]:
+    written: dict[str, Any] = {
+        "type": each.type,
+        "status": each.status,
+        "reason": each.reason,
+        "message": each.message,
+        "lastTransitionTime": each.last_transition_time,
+    }
+    if each.observed_generation is not None:
+        written["observedGeneration"] = each.observed_generation
+    return written | ({"revision": each.revision} if each.revision is not None else {})

@@ -1,0 +1,122 @@
+"""Pods and Versions as they come from the API server: only what is read, in the server's own shape.
+
+msgspec passes over everything else, so that an object is a few hundred bytes here, and a newer server's is no trouble.
+"""
+
+from typing import Any
+
+import msgspec
+
+
+class Metadata(msgspec.Struct, frozen=True, rename="camel"):
+    """An object's metadata; times are RFC 3339."""
+
+    name: str
+    uid: str
+    namespace: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: str = ""
+    deletion_timestamp: str | None = None
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """Why a container does not run yet."""
+
+    reason: str = ""
+    message: str = ""
+
+
+class Terminated(msgspec.Struct, frozen=True, rename="camel"):
+    """How a container ended."""
+
+    exit_code: int = 0
+    reason: str = ""
+    message: str = ""
+
+
+class ContainerState(msgspec.Struct, frozen=True):
+    """At most one of these is there; none means waiting."""
+
+    waiting: Waiting | None = None
+    running: dict[str, Any] | None = None
+    terminated: Terminated | None = None
+
+
+class ContainerStatus(msgspec.Struct, frozen=True):
+    """One container's state."""
+
+    state: ContainerState = ContainerState()
+
+
+class PodCondition(msgspec.Struct, frozen=True):
+    """A condition of a pod."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+
+
+class PodStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """What became of a pod."""
+
+    phase: str = "Pending"
+    reason: str = ""
+    message: str = ""
+    pod_ip: str = msgspec.field(default="", name="podIP")
+    conditions: tuple[PodCondition, ...] | None = ()
+    container_statuses: tuple[ContainerStatus, ...] | None = ()
+
+
+class PodObject(msgspec.Struct, frozen=True):
+    """A pod."""
+
+    metadata: Metadata
+    status: PodStatus = PodStatus()
+
+
+class Condition(msgspec.Struct, frozen=True, rename="camel"):
+    """A condition of a Version."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    revision: str | None = None
+    observed_generation: int | None = None
+    last_transition_time: str = ""
+
+
+class Retired(msgspec.Struct, frozen=True):
+    """A pod that the operator is to delete."""
+
+    name: str
+    uid: str
+
+
+class VersionSpec(msgspec.Struct, frozen=True, rename="camel"):
+    """A Version's spec; `configuration` is a Function's, for pydantic to check."""
+
+    function_name: str = ""
+    function_version: str | None = None
+    configuration: dict[str, Any] | None = None
+    revision: str | None = None
+    instances: int | None = None
+
+
+class VersionStatus(msgspec.Struct, frozen=True):
+    """A Version's status."""
+
+    conditions: tuple[Condition, ...] | None = ()
+    retired: tuple[Retired, ...] | None = ()
+
+
+class VersionObject(msgspec.Struct, frozen=True):
+    """A Version."""
+
+    metadata: Metadata
+    spec: VersionSpec
+    status: VersionStatus = VersionStatus()

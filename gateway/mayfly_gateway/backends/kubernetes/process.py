@@ -1,0 +1,82 @@
+"""Wiring: one gateway process of an installation, from its settings to its end."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+
+from mayfly_gateway.backends.kubernetes.api import Api
+from mayfly_gateway.backends.kubernetes.archives import ArchiveStore
+from mayfly_gateway.backends.kubernetes.backend import KubernetesBackend, Surroundings
+from mayfly_gateway.backends.kubernetes.code import Packages
+from mayfly_gateway.backends.kubernetes.fetch import fetch
+from mayfly_gateway.backends.kubernetes.keys import Keys
+from mayfly_gateway.backends.kubernetes.replicas import Replicas
+from mayfly_gateway.backends.kubernetes.settings import ClusterSettings
+from mayfly_gateway.peers.ownership import Ownership
+from mayfly_gateway.server import Gateway
+from mayfly_gateway.server import Replicas as ReplicaSettings
+from mayfly_gateway.settings import Settings
+from mayfly_model.runtime_list import parse_runtimes
+
+_log = logging.getLogger(__name__)
+
+
+async def run(settings: ClusterSettings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        OSError: a file cannot be read, or the address not be listened on.
+        ValueError: a file does not hold what it should.
+    """
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    keys = Keys.read(settings.keys)
+    runtimes = parse_runtimes(settings.runtimes.read_text())
+    api = await Api.connect(settings.kubeconfig)
+    archives = ArchiveStore(
+        settings.nats_url, username=settings.nats_username, password=settings.nats_password
+    )
+    archives.start()
+    gateway = Gateway(
+        Settings(
+            host=settings.host,
+            port=settings.port,
+            cluster=settings.cluster,
+            namespace=settings.namespace,
+            leave_time=settings.leave_time,
+            stop_time=settings.stop_time,
+        )
+    )
+    ownership = Ownership(settings.pod_uid)
+    replicas = Replicas(api, ownership, namespace=settings.pod_namespace, service=settings.service)
+    backend = KubernetesBackend(
+        Surroundings(
+            api=api,
+            catalogue=gateway.catalogue,
+            ownership=ownership,
+            keys=keys,
+            runtimes=runtimes,
+            packages=Packages(archives, fetch),
+            cluster=settings.cluster,
+            endpoint=settings.endpoint,
+        )
+    )
+    await gateway.start(
+        backend,
+        replicas=ReplicaSettings(ownership=ownership, token=keys.word("gateways")),
+        ready=lambda: backend.ready() and replicas.known,
+    )
+    backend.start(adopt=gateway.dispatcher.adopt, let_go=gateway.dispatcher.let_go)
+    following = asyncio.create_task(replicas.run())
+    _log.info("serving on %s", gateway.url)
+    await stopping.wait()
+    _log.info("leaving")
+    await gateway.leave()
+    await gateway.stop()
+    following.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await following
+    await archives.close()
+    ownership.close()
