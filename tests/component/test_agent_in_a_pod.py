@@ -68,8 +68,7 @@ def test_variables_of_secrets_and_config_maps_stand_between_defaults_and_what_th
         "OTHER": "not the function's",
     }
     with pod(variables=given) as agent:
-        environment = {**agent.body()["environment"], "AWS_REGION": "ours"}
-        agent.become(environment=environment, defaultEnvironment={"TZ": ":UTC", "LANG": "C"})
+        agent.become(environment={"AWS_REGION": "ours"}, defaultEnvironment={"TZ": ":UTC", "LANG": "C"})
         names = ["SECRET", "TZ", "AWS_REGION", "LANG", "OTHER", "MAYFLY_PUBLIC_KEY", ""]
         seen = json.loads(agent.invoke(f"tell([os.environ.get(n) for n in {names!r}])").payload)
         assert seen == ["s3cret", "theirs", "ours", "C", None, None, None]
@@ -176,7 +175,7 @@ def test_code_that_cannot_be_unpacked_ends_the_agent(kind, code, why):
 def test_an_instruction_that_describes_no_function_is_refused_and_changes_nothing():
     with pod() as agent:
         code = packed({"app.py": ""})
-        for changes in ({"command": []}, {"code": {"format": "tar", "sha256": "0" * 64}}, {"environment": 7}):
+        for changes in ({"command": []}, {"code": {"format": "tar", "sha256": "0" * 64}}, {"directory": 7}):
             answer = agent.specialise_with(agent.instruction(code, **changes), code)
             assert (answer.status, reason(answer).partition(":")[0]) == (400, "InvalidFunction")
         for length in ("0", "-1", "x", "2097153", str(10**400)):

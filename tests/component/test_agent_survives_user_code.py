@@ -52,7 +52,7 @@ say('all there')
 """
     agent.send(code)
     agent.logged("all there")
-    assert len(agent.survivors()) > 200
+    eventually(lambda: len(agent.survivors()) > 200)
     answer = agent.gateway.end(agent.gateway.payload())
     assert answer.error["errorType"] == "Sandbox.Timedout"
     assert answer.seconds < 1.3

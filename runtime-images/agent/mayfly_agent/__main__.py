@@ -9,11 +9,11 @@ import socket
 import sys
 
 from . import processes, settings
-from .connection import BACKLOG, Server
 from .control import ControlApi
 from .instance import Instance
 from .log import Log
 from .loop import Loop
+from .server import BACKLOG, Server
 
 MISCONFIGURED = 78
 """The exit status (EX_CONFIG of sysexits.h) of an agent that cannot start as it is told to."""
@@ -27,7 +27,7 @@ def main() -> None:
         print(error, file=sys.stderr)  # noqa: T201
         raise SystemExit(MISCONFIGURED) from None
     listener = control_listener(told)
-    os.chdir("/")
+    forget_working_directory()
     # Before it listens: from here on user code of the same user cannot read this process's memory.
     processes.guard_self()
     loop = Loop()
@@ -35,14 +35,13 @@ def main() -> None:
     instance = Instance(loop, log, runtime_listener=runtime_listener())
     api = ControlApi(instance)
     server = Server(loop, listener, limits=api.limits(), handle=api.handle)
+    if processes.is_first():
+        processes.on_outside_signal(loop, signal.SIGTERM, instance.close)
     if told.permits is None:
         watch_gateway(loop, instance)
     else:
         listener.listen(BACKLOG)
         demand_permit(loop, instance, api, told)
-    if os.getpid() == 1:
-        # In a pod the kubelet asks so; elsewhere only user code would.
-        loop.on_signal(signal.SIGTERM, instance.close)
     try:
         loop.run()
     except BaseException:
@@ -67,6 +66,13 @@ def control_listener(told: settings.Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(told.address)
     return listener
+
+
+def forget_working_directory() -> None:
+    """Import nothing from where the agent was started: in a pod that is where the function's code will be."""
+    here = os.getcwd()
+    sys.path[:] = [place for place in sys.path if place not in ("", here)]
+    os.chdir("/")
 
 
 def demand_permit(loop: Loop, instance: Instance, api: ControlApi, told: settings.Settings) -> None:

@@ -1,4 +1,4 @@
-"""The server's sockets: accepts peers, hands each request to its handler, sends what is given back.
+"""One accepted socket: hands each request to the server's handler and sends what is given back.
 
 Rule: one request is in work per connection. What a peer pipelines behind it waits unread, and so does a peer that
 does not fetch its answers.
@@ -7,10 +7,9 @@ does not fetch its answers.
 from __future__ import annotations
 
 import contextlib
-import errno
 import socket
 
-from .http import Incoming, Limits, RefusedError, Request, head
+from .http import Incoming, RefusedError, Request, head
 from .loop import monotonic
 
 TYPE_CHECKING = False
@@ -18,20 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .loop import Loop
+    from .server import Crowd, Server
 
 CHUNK = 64 * 1024
-BACKLOG = 1024
-DRAIN_READS = 256
-ACCEPT_PAUSE = 0.05
-FAREWELL = 2.0
-"""Seconds that peers have to fetch the rest of their answers when the agent ends."""
 
 
 class Connection:
     """One accepted socket."""
 
-    def __init__(self, loop: Loop, sock: socket.socket, server: Server) -> None:
+    def __init__(self, loop: Loop, sock: socket.socket, server: Server, *, crowd: Crowd) -> None:
         self._loop = loop
+        self._crowd = crowd
+        crowd[self] = None
         self._sock = sock
         self._server = server
         self._incoming = Incoming(self, server.limits)
@@ -104,6 +101,17 @@ class Connection:
 
     # What handlers call.
 
+    def trust(self) -> None:
+        """The peer has shown that it is the gateway: nobody else's crowd takes its place."""
+        if self._crowd is not self._server.trusted and not self.closed:
+            del self._crowd[self]
+            self._crowd = self._server.trusted
+            self._crowd[self] = None
+
+    def idle(self) -> bool:
+        """Whether nothing of the peer's is in work."""
+        return self._in_work is None and not self._out and not self._incoming.receiving
+
     def next_request(self) -> None:
         """The request in work is answered: go on with what came after it."""
         request, self._in_work = self._in_work, None
@@ -165,7 +173,7 @@ class Connection:
         self._incoming.drop()
         self._out = bytearray()
         self._account()
-        self._server.connections.discard(self)
+        self._crowd.pop(self, None)
         if self.on_close is not None:
             self.on_close()
 
@@ -193,69 +201,3 @@ class Connection:
         # A body that is still on its way would turn the close into a reset, which takes the answer with it.
         if self._last and not self._out and not self._incoming.receiving:
             self.close()
-
-
-class Server:
-    """Accepts connections on a listening socket and serves each with `handle`."""
-
-    def __init__(
-        self, loop: Loop, sock: socket.socket, *, limits: Limits, handle: Callable[[Request], None]
-    ) -> None:
-        self._loop = loop
-        self._sock = sock
-        self.handle = handle
-        self.limits = limits
-        self.held = 0
-        self.connections: set[Connection] = set()
-        sock.setblocking(False)
-        loop.on_readable(sock, self._accept_all)
-
-    def drain(self) -> None:
-        """Read all that peers sent before now: a process that has ended may have left an answer behind.
-
-        It has an end even if somebody goes on sending.
-        """
-        self._accept_all()
-        reads = DRAIN_READS
-        for connection in list(self.connections):
-            while reads and connection.read():
-                reads -= 1
-
-    def finish(self) -> None:
-        """Send what is still to be sent, without the loop, to peers that fetch it."""
-        deadline = monotonic() + FAREWELL
-        for connection in self.connections:
-            connection.finish(deadline)
-
-    def close_all(self) -> None:
-        """Forget every peer, those included that nobody has greeted yet."""
-        self._accept_all()
-        for connection in list(self.connections):
-            connection.close()
-
-    def _accept_all(self) -> None:
-        # All of a crowd at once: where the queue is full, the next peer waits for a second.
-        for _ in range(BACKLOG):
-            if not self._accept():
-                break
-
-    def _accept(self) -> bool:
-        try:
-            peer, _ = self._sock.accept()
-        except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
-                # The peer stays in the queue and would wake the loop again at once.
-                self._loop.on_readable(self._sock, None)
-                self._loop.call_later(ACCEPT_PAUSE, self._accept_again)
-            return False
-        if len(self.connections) >= self.limits.connections:
-            peer.close()
-            return True
-        peer.setblocking(False)
-        if peer.family != socket.AF_UNIX:
-            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.connections.add(Connection(self._loop, peer, self))
-        return True
-
-    def _accept_again(self) -> None:
-        self._loop.on_readable(self._sock, self._accept_all)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
         token: bytes | None
 
-        def specialise(self, function: Function, ready: Callable[[], None]) -> None:
-            """Become the function; `ready` is called once its INIT is over, however it ended."""
+        def specialise(self, function: Function, ready: Callable[[str | None], None]) -> None:
+            """Become the function; `ready` is called once its INIT is over, with the type of the error if it failed."""
 
         def invoke(self, invocation: Invocation, *, tail: bool) -> str | None:
             """Take on an invocation, or say why not."""
@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 PAYLOAD_LIMIT = 6 * 1024 * 1024
 SPECIALISE_LIMIT = 1024 * 1024
+CONNECTIONS = 256
+STRANGERS = 64
 REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{1,64}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 LONGEST = 86_400
@@ -131,7 +133,13 @@ class ControlApi:
 
     def limits(self) -> Limits:
         """What is taken in: of a body not one byte from those who have no business here."""
-        return Limits(head=32 * 1024, held=512 * 1024 * 1024, connections=256, admit=self._admit)
+        return Limits(
+            head=32 * 1024,
+            held=512 * 1024 * 1024,
+            connections=CONNECTIONS,
+            strangers=STRANGERS,
+            admit=self._admit,
+        )
 
     def _admit(self, request: Request) -> int:
         if request.path == b"/specialise":
@@ -143,7 +151,10 @@ class ControlApi:
     def _trusts(self, request: Request) -> bool:
         token = self._instance.token
         given = request.headers.get(b"authorization", b"")
-        return token is not None and _compare_digest(given, b"Bearer " + token)
+        trusted = token is not None and _compare_digest(given, b"Bearer " + token)
+        if trusted:
+            request.connection.trust()
+        return trusted
 
     def handle(self, request: Request) -> None:
         """Serve one request of the gateway."""
@@ -186,8 +197,9 @@ class ControlApi:
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             refuse(request, 400, f"InvalidFunction: {error!r}")
             return
+        request.connection.trust()
         # Answered only then: until the runtime can take it, an invocation is better served by another instance.
-        self._instance.specialise(function, lambda: request.respond(200, b"{}"))
+        self._instance.specialise(function, lambda error: initialised(request, error))
 
     def _invoke(self, request: Request) -> None:
         given = request.headers
@@ -220,6 +232,13 @@ class ControlApi:
     def _close(self, request: Request) -> None:
         request.respond(202, b"{}")
         self._instance.close()
+
+
+def initialised(request: Request, error_type: str | None) -> None:
+    """Answer `/specialise`: INIT is over, and has failed if there is a type of an error."""
+    request.respond(
+        200, b"{}" if error_type is None else json.dumps({"initError": error_type}).encode("ascii")
+    )
 
 
 def send_payload(request: Request, payload: bytes, *, failed: bool) -> None:

@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import signal
 import struct
 
 from .process import Process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 PS = ("/bin/ps", "-axo", "pid=,ppid=,pgid=,stat=")
 MAXRSS_UNIT = 1
@@ -22,6 +27,26 @@ ROOM = 1024
 
 def guard_self() -> None:
     """Nothing: this system has neither subreapers nor undumpable processes."""
+
+
+def signals_from_outside(number: signal.Signals) -> int:
+    """No system of this kind has a first process that is an agent."""
+    raise NotImplementedError(number)
+
+
+def next_from_outside(descriptor: int) -> bool:
+    """As `signals_from_outside`."""
+    raise NotImplementedError(descriptor)
+
+
+def own_adjustment() -> int:
+    """As `signals_from_outside`."""
+    raise NotImplementedError
+
+
+def expendable(adjustment: int) -> AbstractContextManager[None]:
+    """As `signals_from_outside`."""
+    raise NotImplementedError(adjustment)
 
 
 def table() -> list[Process]:

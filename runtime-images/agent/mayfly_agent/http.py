@@ -49,15 +49,25 @@ class RefusedError(Exception):
 class Limits:
     """How much is taken in: bytes of a head, of the bodies of all unanswered requests; connections at once.
 
-    `admit` says, from its head, how many bytes of body a request may bring.
+    `strangers`: connections at once whose peer has not shown yet who it is, None where nobody has to. `admit` says,
+    from its head, how many bytes of body a request may bring.
     """
 
-    __slots__ = ("admit", "connections", "head", "held")
+    __slots__ = ("admit", "connections", "head", "held", "strangers")
 
-    def __init__(self, *, head: int, held: int, connections: int, admit: Callable[[Request], int]) -> None:
+    def __init__(
+        self,
+        *,
+        head: int,
+        held: int,
+        connections: int,
+        admit: Callable[[Request], int],
+        strangers: int | None = None,
+    ) -> None:
         self.head = head
         self.held = held
         self.connections = connections
+        self.strangers = strangers
         self.admit = admit
 
 

@@ -7,7 +7,6 @@ import socket
 import time
 
 from . import control, oom, runtime_api
-from .connection import Server
 from .failures import TIMEOUT
 from .http import Request
 from .invocation import Invocation
@@ -17,6 +16,7 @@ from .loop import Loop, Timer, monotonic
 from .memory import MemoryWatch
 from .output import Output
 from .report import JsonReporter, Measured, TextReporter
+from .server import Server
 from .supervisor import Spawn, Supervisor
 
 TYPE_CHECKING = False
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .failures import Failure
+
+    Ready = Callable[[str | None], None]
 
 FREEZE_AFTER = 0.01
 """Seconds of rest before the tree is stopped: a busy instance shall not pay for signals between its invocations."""
@@ -64,7 +66,7 @@ class Instance:
         self._ending = False
         self._stopping = False
         self._farewell: Callable[[], None] | None = None
-        self._ready: Callable[[], None] | None = None
+        self._ready: Ready | None = None
         self._adopters: list[Callable[[str | None], None]] = []
         self.token: bytes | None = None
         self.exit_status = 0
@@ -72,8 +74,11 @@ class Instance:
 
     # What the control API calls.
 
-    def specialise(self, function: control.Function, ready: Callable[[], None]) -> None:
-        """Become the function and begin its INIT; `ready` is called once that is over, however it ended."""
+    def specialise(self, function: control.Function, ready: Ready) -> None:
+        """Become the function and begin its INIT.
+
+        `ready` is called once that is over, with the type of the error if it did not end well.
+        """
         self.claim(function)
         self.start(ready)
 
@@ -100,7 +105,7 @@ class Instance:
             exceeded=self._lifecycle.out_of_memory,
         )
 
-    def start(self, ready: Callable[[], None]) -> None:
+    def start(self, ready: Ready) -> None:
         """Begin INIT: the code is there."""
         if self._ending:
             return
@@ -187,7 +192,7 @@ class Instance:
             self._init_timer.cancel()
         ready, self._ready = self._ready, None
         if ready is not None:
-            ready()
+            ready(None if failure is None else failure.error_type)
         if failure is None:
             self._init_ms = None if inside else milliseconds
             return

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import signal
+import struct
 
 from .process import Process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 M_MMAP_THRESHOLD = -3
 LARGE = 1024 * 1024
 """Bytes from which memory goes back to the system as soon as it is free: glibc would raise this with every payload."""
+SIGSET = 128
+"""Bytes of a sigset_t."""
+SIGNALFD_SIGINFO = 128
+SSI_PID = 12
+"""Bytes of a struct signalfd_siginfo, and where the sender's pid lies in it."""
+OOM_SCORE_ADJ_MAX = 1000
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MAXRSS_UNIT = 1024
 """Bytes of one unit of `ru_maxrss`."""
@@ -28,6 +41,49 @@ def guard_self() -> None:
             raise OSError(ctypes.get_errno(), f"prctl({option}) failed")
     if hasattr(libc, "mallopt"):
         libc.mallopt(M_MMAP_THRESHOLD, LARGE)
+
+
+def signals_from_outside(number: signal.Signals) -> int:
+    """A descriptor that can be read when the signal came; `next_from_outside` reads it. Raises OSError.
+
+    A handler would not tell who sent it, and PID 1 gets from its own namespace only what it handles.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    wanted = ctypes.create_string_buffer(SIGSET)
+    libc.sigemptyset(wanted)
+    libc.sigaddset(wanted, number)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    descriptor: int = libc.signalfd(-1, wanted, os.O_NONBLOCK | os.O_CLOEXEC)
+    if descriptor < 0:
+        raise OSError(ctypes.get_errno(), "signalfd failed")
+    return descriptor
+
+
+def next_from_outside(descriptor: int) -> bool:
+    """Whether the signal came from outside of this pid namespace: there, no process has a pid here."""
+    (sender,) = struct.unpack_from("=I", os.read(descriptor, SIGNALFD_SIGINFO), SSI_PID)
+    return bool(sender == 0)
+
+
+def own_adjustment() -> int:
+    """A descriptor of what sways the kernel's choice of this process when memory runs out. Raises OSError.
+
+    To be had before `guard_self`: an undumpable process may not open its own.
+    """
+    return os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
+
+
+@contextlib.contextmanager
+def expendable(adjustment: int) -> Iterator[None]:
+    """Whatever is started meanwhile, and all that it starts, goes before this process when memory runs out."""
+    usual = os.pread(adjustment, 16, 0)
+    with contextlib.suppress(OSError):
+        os.pwrite(adjustment, b"%d" % OOM_SCORE_ADJ_MAX, 0)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.pwrite(adjustment, usual, 0)
 
 
 def table() -> list[Process]:

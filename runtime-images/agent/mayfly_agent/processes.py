@@ -6,12 +6,20 @@ tree by leaving its process group or its session.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
 import sys
 
 from .process import Process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from .loop import Loop
 
 if sys.platform == "linux":
     from . import linux as system
@@ -25,6 +33,7 @@ FAULTS = {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP
 NEEDED = {"SIGCHLD", "SIGCONT", "SIGKILL", "SIGSTOP"}
 SHIELDED = [number for number in signal.valid_signals() if getattr(number, "name", "") not in FAULTS | NEEDED]
 """The signals that the agent ignores and its runtime does not."""
+_adjustment: int | None = None
 MAXRSS_UNIT = system.MAXRSS_UNIT
 
 
@@ -36,7 +45,35 @@ def guard_self() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (enough, most))
     for number in SHIELDED:
         signal.signal(number, signal.SIG_IGN)
+    if is_first():
+        global _adjustment
+        with contextlib.suppress(OSError):
+            _adjustment = system.own_adjustment()
     system.guard_self()
+
+
+def is_first() -> bool:
+    """Whether this process is PID 1: all that is in its namespace dies with it, and orphans are its children."""
+    return os.getpid() == 1
+
+
+def on_outside_signal(loop: Loop, number: signal.Signals, callback: Callable[[], None]) -> None:
+    """As PID 1, call back when the signal came from outside: the kubelet asks so, and user code does not.
+
+    Raises OSError if the kernel refuses.
+    """
+    descriptor = system.signals_from_outside(number)
+
+    def read() -> None:
+        if system.next_from_outside(descriptor):
+            callback()
+
+    loop.on_readable(descriptor, read)
+
+
+def expendable() -> AbstractContextManager[None]:
+    """As PID 1: whatever is started meanwhile goes before the agent, however small it is, when memory runs out."""
+    return contextlib.nullcontext() if _adjustment is None else system.expendable(_adjustment)
 
 
 def descendants(root: int) -> list[Process]:

@@ -10,7 +10,7 @@ import json
 import time
 from _operator import _compare_digest
 
-from .control import Function, refuse
+from .control import Function, initialised, refuse
 from .http import Request
 from .permits import Permits
 from .spool import Spool
@@ -48,6 +48,7 @@ class SignedSpecialise:
         answer = self._refusal(request)
         if isinstance(answer, Spool):
             self._spools.add(answer)
+            request.connection.trust()
             request.sink = answer
             return BODY_LIMIT
         request.refusal = answer
@@ -134,7 +135,7 @@ class SignedSpecialise:
 
     def _start(self, request: Request) -> None:
         self._unpacker.close()
-        self._instance.start(lambda: request.respond(200, b"{}"))
+        self._instance.start(lambda error: initialised(request, error))
 
     def _end(self, request: Request, spool: Spool, reason: str) -> None:
         spool.close()

@@ -100,15 +100,16 @@ class Supervisor:
         ]
         try:
             os.chdir(spawn.directory)
-            self._pid = os.posix_spawn(
-                spawn.argv[0],
-                spawn.argv,
-                {**spawn.environment, "_LAMBDA_TELEMETRY_LOG_FD": str(TELEMETRY)},
-                file_actions=actions,
-                setpgroup=0,
-                setsigmask=[],
-                setsigdef=processes.SHIELDED,
-            )
+            with processes.expendable():
+                self._pid = os.posix_spawn(
+                    spawn.argv[0],
+                    spawn.argv,
+                    {**spawn.environment, "_LAMBDA_TELEMETRY_LOG_FD": str(TELEMETRY)},
+                    file_actions=actions,
+                    setpgroup=0,
+                    setsigmask=[],
+                    setsigdef=processes.SHIELDED,
+                )
         finally:
             os.chdir("/")
             os.close(telemetry)
@@ -193,9 +194,11 @@ class Supervisor:
 
     def _kill(self) -> None:
         assert self._killing is not None
-        if os.getpid() == 1:
+        if processes.is_first():
+            # All at once, those included that could fork away from a list.
             processes.send([-1], signal.SIGKILL)
-        elif processes.LINUX and self._pid is not None:
+            return
+        if processes.LINUX and self._pid is not None:
             # At once what is in its group; the table then tells who has left it. Elsewhere it must be asked first.
             processes.send([-self._pid], signal.SIGKILL)
         self._killing.seen.update(processes.kill_below(os.getpid()))

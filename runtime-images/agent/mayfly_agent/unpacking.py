@@ -94,6 +94,7 @@ def run(peer: socket.socket) -> None:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
         # The agent's sockets would stay open if it died.
         os.closerange(3, peer.fileno())
         os.closerange(peer.fileno() + 1, 65536)
