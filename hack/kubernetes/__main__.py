@@ -17,6 +17,8 @@ import images
 import install
 from layout import ROOT
 
+_LOCK = Path("/run/mayfly-kubernetes.lock")
+
 
 def main() -> None:
     """Do what the command line says."""
@@ -38,16 +40,15 @@ def main() -> None:
     chosen = parser.parse_args()
     match chosen.command:
         case "up":
-            with _alone("cluster"):
+            with _alone():
                 cluster.up(chosen.kubeconfig)
         case "down":
-            with _alone("cluster"):
+            with _alone():
                 cluster.down()
         case "images":
-            with _alone("images"):
-                images.build()
-                if not chosen.build_only:
-                    images.load()
+            archives = images.build()
+            if not chosen.build_only:
+                images.load(archives)
         case "install":
             install.install(install.kubeconfig(), chosen.values)
         case "helm":
@@ -59,9 +60,9 @@ def main() -> None:
 
 
 @contextmanager
-def _alone(what: str) -> Iterator[None]:
+def _alone() -> Iterator[None]:
     """One at a time on this machine."""
-    with Path(f"/run/mayfly-kubernetes-{what}.lock").open("w") as lock:
+    with _LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
