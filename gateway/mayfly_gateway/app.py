@@ -23,6 +23,7 @@ from mayfly_gateway.request import HEADERS, new_request_id, too_large
 from mayfly_gateway.settings import Bounds
 from mayfly_model.errors import (
     LambdaError,
+    NotImplementedException,
     ResourceNotFoundException,
     ServiceException,
     UnknownOperationException,
@@ -47,6 +48,7 @@ def application(
     bounds: Bounds,
     leaving: Callable[[], bool],
     ready: Callable[[], bool],
+    log_elsewhere: Callable[[Target], str] | None = None,
 ) -> web.Application:
     """The aiohttp application. `leaving()`: the gateway will stop; `ready()`: it knows what it needs to serve calls."""
 
@@ -61,7 +63,13 @@ def application(
             response.headers["Connection"] = "close"
 
     routes = Routes(
-        invoke=invoke, catalogue=catalogue, dispatcher=dispatcher, logs=logs, bodies=bodies, bounds=bounds
+        invoke=invoke,
+        catalogue=catalogue,
+        dispatcher=dispatcher,
+        logs=logs,
+        bodies=bodies,
+        bounds=bounds,
+        log_elsewhere=log_elsewhere,
     )
     app = web.Application(middlewares=[_errors, _callers])
     app.on_response_prepare.append(end_connection)
@@ -86,6 +94,7 @@ class Routes:
         logs: Logs,
         bodies: Bodies,
         bounds: Bounds,
+        log_elsewhere: Callable[[Target], str] | None,
     ) -> None:
         self._invoke = invoke
         self._catalogue = catalogue
@@ -93,6 +102,7 @@ class Routes:
         self._logs = logs
         self._bodies = bodies
         self._bounds = bounds
+        self._log_elsewhere = log_elsewhere
 
     async def health(self, _request: web.Request) -> web.Response:
         """Answered by the event loop itself: a process that hangs does not pass."""
@@ -121,6 +131,8 @@ class Routes:
         target = self._catalogue.get(namespace, name)
         if target is None:
             raise ResourceNotFoundException(f"Function not found: {namespace}/{name}")
+        if self._log_elsewhere is not None:
+            raise NotImplementedException(f"Logs are with the pods here: {self._log_elsewhere(target)}")
         tail = _tail(request.query.get("tail", "100"))
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         past = [_line(record) for record in self._logs.tail(namespace, name, tail)]

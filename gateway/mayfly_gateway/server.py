@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from mayfly_gateway.app import application
+from mayfly_gateway.archives import ArchiveRoutes
 from mayfly_gateway.backends import Backend
 from mayfly_gateway.bodies import Bodies
-from mayfly_gateway.catalogue import Catalogue
+from mayfly_gateway.catalogue import Catalogue, Target
 from mayfly_gateway.dispatch import Dispatcher, OnReport
 from mayfly_gateway.front import Front
 from mayfly_gateway.invoke import Invoke, IsStale
@@ -54,10 +55,13 @@ class Gateway:
         is_stale: IsStale | None = None,
         replicas: Replicas | None = None,
         ready: Callable[[], bool] = lambda: True,
+        archives: ArchiveRoutes | None = None,
+        log_elsewhere: Callable[[Target], str] | None = None,
     ) -> None:
         """Listen, with instances from this backend. `is_stale`: see `Invoke`; `replicas`: None if it is alone.
 
-        `ready()` says whether the gateway knows what it needs to serve calls, for its readiness probe.
+        `ready()` says whether the gateway knows what it needs to serve calls, for its readiness probe. `archives`:
+        where code is uploaded to, None where that cannot be. `log_elsewhere(target)`: how logs are read if not here.
 
         Raises:
             OSError: the address cannot be listened on.
@@ -88,7 +92,10 @@ class Gateway:
             bounds=bounds,
             leaving=lambda: self._front.leaving,
             ready=ready,
+            log_elsewhere=log_elsewhere,
         )
+        if archives is not None:
+            archives.add_to(app)
         self._runner = web.AppRunner(
             app,
             access_log=None,

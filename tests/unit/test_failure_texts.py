@@ -97,3 +97,19 @@ def test_an_error_type_is_kept_if_it_looks_like_one_of_lambdas(header, kept):
 @given(st.binary())
 def test_any_error_type_is_reported_as_one_word(header):
     assert reported_type(header).split() == [reported_type(header)]
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (failures.invalid_entrypoint("no such file"), "no such file"),
+        (Failure("Runtime.Unknown", b'{"errorMessage": "No module named x"}'), "No module named x"),
+        (Failure("Runtime.Unknown", b'{"errorMessage": "%b"}' % (b"x" * 5000)), "x" * failures.TOLD),
+        (Failure("Runtime.Unknown", b'{"errorMessage": 7}'), ""),
+        (Failure("Runtime.Unknown", b"[]"), ""),
+        (Failure("Runtime.Unknown", b"\xff"), ""),
+        (Failure("Runtime.Unknown", b"[" * 100_000), ""),
+    ],
+)
+def test_a_failure_is_told_in_a_bounded_number_of_words(failure, words):
+    assert failure.told() == words

@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
+    from .failures import Failure
     from .report import Measured
 
     class Instance(Protocol):
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
         token: bytes | None
 
-        def specialise(self, function: Function, ready: Callable[[str | None], None]) -> None:
-            """Become the function; `ready` is called once its INIT is over, with the type of the error if it failed."""
+        def specialise(self, function: Function, ready: Callable[[Failure | None], None]) -> None:
+            """Become the function; `ready` is called once its INIT is over, with the failure if it failed."""
 
         def invoke(self, invocation: Invocation, *, tail: bool) -> str | None:
             """Take on an invocation, or say why not."""
@@ -199,7 +200,7 @@ class ControlApi:
             return
         request.connection.trust()
         # Answered only then: until the runtime can take it, an invocation is better served by another instance.
-        self._instance.specialise(function, lambda error: initialised(request, error))
+        self._instance.specialise(function, lambda failure: initialised(request, failure))
 
     def _invoke(self, request: Request) -> None:
         given = request.headers
@@ -234,11 +235,10 @@ class ControlApi:
         self._instance.close()
 
 
-def initialised(request: Request, error_type: str | None) -> None:
-    """Answer `/specialise`: INIT is over, and has failed if there is a type of an error."""
-    request.respond(
-        200, b"{}" if error_type is None else json.dumps({"initError": error_type}).encode("ascii")
-    )
+def initialised(request: Request, failure: Failure | None) -> None:
+    """Answer `/specialise`: INIT is over, well or with this failure."""
+    told = {} if failure is None else {"initError": failure.error_type, "initMessage": failure.told()}
+    request.respond(200, json.dumps(told).encode("ascii"))
 
 
 def send_payload(request: Request, payload: bytes, *, failed: bool) -> None:

@@ -5,6 +5,7 @@ Texts as recorded from AWS Lambda; see also https://docs.aws.amazon.com/lambda/l
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -16,6 +17,8 @@ _KNOWN_TYPE = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
 
 
 TIMEOUT = "Sandbox.Timedout"
+TOLD = 1024
+"""Characters of a failure that are told to others than its caller."""
 
 
 class Failure:
@@ -38,6 +41,17 @@ class Failure:
         prefix = f"RequestId: {request_id} Error: " if self.with_request_id else ""
         text = f'{{"errorType":{quote(self.error_type)},"errorMessage":{quote(prefix + self.message)}}}'
         return text.encode("ascii")
+
+    def told(self) -> str:
+        """What went wrong, in words for people: ours, or those that the runtime sent, which may be anything."""
+        if self.message:
+            return self.message
+        try:
+            sent = json.loads(self.payload)
+        except (ValueError, RecursionError):
+            sent = None
+        message = sent.get("errorMessage") if isinstance(sent, dict) else None
+        return message[:TOLD] if isinstance(message, str) else ""
 
 
 def exit_error(status: int) -> Failure:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from .failures import Failure
 
-    Ready = Callable[[str | None], None]
+    Ready = Callable[[Failure | None], None]
 
 FREEZE_AFTER = 0.01
 """Seconds of rest before the tree is stopped: a busy instance shall not pay for signals between its invocations."""
@@ -77,7 +77,7 @@ class Instance:
     def specialise(self, function: control.Function, ready: Ready) -> None:
         """Become the function and begin its INIT.
 
-        `ready` is called once that is over, with the type of the error if it did not end well.
+        `ready` is called once that is over, with the failure if it did not end well.
         """
         self.claim(function)
         self.start(ready)
@@ -192,7 +192,7 @@ class Instance:
             self._init_timer.cancel()
         ready, self._ready = self._ready, None
         if ready is not None:
-            ready(None if failure is None else failure.error_type)
+            ready(failure)
         if failure is None:
             self._init_ms = None if inside else milliseconds
             return

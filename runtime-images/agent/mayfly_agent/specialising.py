@@ -135,7 +135,7 @@ class SignedSpecialise:
 
     def _start(self, request: Request) -> None:
         self._unpacker.close()
-        self._instance.start(lambda error: initialised(request, error))
+        self._instance.start(lambda failure: initialised(request, failure))
 
     def _end(self, request: Request, spool: Spool, reason: str) -> None:
         spool.close()

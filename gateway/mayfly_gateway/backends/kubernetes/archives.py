@@ -7,6 +7,7 @@ digest says.
 import asyncio
 import io
 import logging
+from typing import BinaryIO, cast
 
 import nats
 import nats.errors
@@ -14,6 +15,7 @@ import nats.js.errors
 from nats.aio.client import Client
 from nats.js.object_store import ObjectStore
 
+from mayfly_gateway.archives import StoreUnavailableError
 from mayfly_gateway.backends.kubernetes.code import CodeError
 from mayfly_model.conditions import Reason
 
@@ -25,10 +27,6 @@ _AGAIN = 2.0
 _TROUBLE = (nats.errors.Error, OSError, asyncio.TimeoutError)
 
 _log = logging.getLogger(__name__)
-
-
-class StoreUnavailableError(Exception):
-    """The store does not answer."""
 
 
 def object_name(namespace: str, sha256: str) -> str:
@@ -92,7 +90,7 @@ class ArchiveStore:
             raise StoreUnavailableError(_words(error)) from error
         return True
 
-    async def put(self, namespace: str, sha256: str, content: io.BufferedIOBase) -> bool:
+    async def put(self, namespace: str, sha256: str, content: BinaryIO) -> bool:
         """Store an archive whose digest was checked; False if it was there.
 
         Raises:
@@ -102,7 +100,9 @@ class ArchiveStore:
             return False
         try:
             async with asyncio.timeout(_TRANSFER_TIME):
-                await (await self._open()).put(object_name(namespace, sha256), content)
+                await (await self._open()).put(
+                    object_name(namespace, sha256), cast(io.BufferedIOBase, content)
+                )
         except _TROUBLE as error:
             raise StoreUnavailableError(_words(error)) from error
         return True

@@ -32,7 +32,7 @@ class Findings:
         kind: ConditionType,
         *,
         holds: bool,
-        reason: Reason = Reason.AVAILABLE,
+        reason: str = Reason.AVAILABLE,
         message: str = "",
         revision: str,
         generation: int,
@@ -41,14 +41,14 @@ class Findings:
         """Note a condition; what was known already changes nothing."""
         status = "True" if holds else "False"
         before = self._conditions.get(kind)
-        said = (status, reason.value, message[:MESSAGE_LENGTH], revision)
+        said = (status, str(reason), message[:MESSAGE_LENGTH], revision)
         if before and (before.status, before.reason, before.message, before.revision) == said:
             return
         same = before is not None and before.status == status and before.last_transition_time
         self._conditions[kind] = Condition(
             type=kind.value,
             status=status,
-            reason=reason.value,
+            reason=str(reason),
             message=message[:MESSAGE_LENGTH],
             revision=revision,
             observed_generation=generation,

@@ -16,7 +16,7 @@ _OUT_OF_MEMORY = "OOMKilled"
 class Trouble:
     """Why an instance cannot start; `after` is how long that must last until it counts, in seconds."""
 
-    reason: Reason
+    reason: str
     message: str
     after: float = 0.0
 

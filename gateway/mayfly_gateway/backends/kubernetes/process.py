@@ -5,6 +5,7 @@ import contextlib
 import logging
 import signal
 
+from mayfly_gateway.archives import ArchiveRoutes
 from mayfly_gateway.backends.kubernetes.api import Api
 from mayfly_gateway.backends.kubernetes.archives import ArchiveStore
 from mayfly_gateway.backends.kubernetes.backend import KubernetesBackend, Surroundings
@@ -13,13 +14,22 @@ from mayfly_gateway.backends.kubernetes.fetch import fetch
 from mayfly_gateway.backends.kubernetes.keys import Keys
 from mayfly_gateway.backends.kubernetes.replicas import Replicas
 from mayfly_gateway.backends.kubernetes.settings import ClusterSettings
+from mayfly_gateway.backends.kubernetes.versions import version_key
+from mayfly_gateway.catalogue import Target
 from mayfly_gateway.peers.ownership import Ownership
 from mayfly_gateway.server import Gateway
 from mayfly_gateway.server import Replicas as ReplicaSettings
 from mayfly_gateway.settings import Settings
+from mayfly_model.labels import FUNCTION_LABEL, split_name
 from mayfly_model.runtime_list import parse_runtimes
 
 _log = logging.getLogger(__name__)
+
+
+def where_the_log_is(target: Target) -> str:
+    """How a person reads the log of a function's instances."""
+    function, _ = split_name(version_key(target)[1])
+    return f"kubectl logs -n {target.namespace} -l {FUNCTION_LABEL}={function} --prefix --tail=100"
 
 
 async def run(settings: ClusterSettings) -> None:
@@ -67,6 +77,8 @@ async def run(settings: ClusterSettings) -> None:
         backend,
         replicas=ReplicaSettings(ownership=ownership, token=keys.word("gateways")),
         ready=lambda: backend.ready() and replicas.known,
+        archives=ArchiveRoutes(archives),
+        log_elsewhere=where_the_log_is,
     )
     backend.start(adopt=gateway.dispatcher.adopt, let_go=gateway.dispatcher.let_go)
     following = asyncio.create_task(replicas.run())

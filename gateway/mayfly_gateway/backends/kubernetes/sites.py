@@ -114,7 +114,7 @@ class Sites:
             return
         site.version = version
         blocking = troubles.blocking(version)
-        trouble = None if blocking is None else Trouble(Reason(blocking.reason), blocking.message)
+        trouble = None if blocking is None else Trouble(blocking.reason, blocking.message)
         site.placement.block(trouble, self._loop.time())
         self.touch(site)
 

@@ -35,10 +35,9 @@ def judge(status: int, body: bytes) -> tuple[Finding | None, Finding | None, Exc
 
 
 def _init(answer: dict[str, Any]) -> Finding | None:
-    failure = answer.get("initError")
-    if not isinstance(failure, dict):
+    if not answer.get("initError"):
         return Finding()
-    told = (str(failure.get(name) or "") for name in ("errorType", "errorMessage"))
+    told = (str(answer.get(name) or "") for name in ("initError", "initMessage"))
     return Finding(Trouble(Reason.INIT_FAILED, ": ".join(text for text in told if text)))
 
 
