@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 LOCK := requirements.lock pyproject.toml hack/locked.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench generate verify lock cluster cluster-down images image-archives install test-cluster test-bringup
+.PHONY: help demo test lint format bench generate verify lock cluster cluster-down images built-images install test-cluster test-bringup
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,13 +50,13 @@ install: $(VENV)/.dev ## Install the chart on $$KUBECONFIG, else on that Kuberne
 	@$(BIN)/python hack/kubernetes install $(VALUES:%=--values=%)
 
 test-cluster: $(VENV)/.dev ## Do all of that as needed, then run the tests that need a cluster
-	@$(MAKE) --no-print-directory -j2 $(if $(KUBECONFIG),,cluster) $(if $(VALUES),,image-archives)
+	@$(MAKE) --no-print-directory -j2 $(if $(KUBECONFIG),,cluster) $(if $(VALUES),,built-images)
 	@$(if $(VALUES),,$(MAKE) --no-print-directory images)
 	@$(MAKE) --no-print-directory install
 	KUBECONFIG=$${KUBECONFIG:-$(CURDIR)/.cluster/kubeconfig} $(BIN)/python -m pytest tests/cluster -q
 
 # The images without the cluster, to build them while it is built.
-image-archives: $(VENV)/.dev
+built-images: $(VENV)/.dev
 	@$(BIN)/python hack/kubernetes images --build-only
 
 test-bringup: $(VENV)/.dev ## Take that Kubernetes down and up and down again, kindly and not, and look at what is left

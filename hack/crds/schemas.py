@@ -12,7 +12,6 @@ _KEPT = (
     "type", "format", "enum", "pattern", "minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems",
     "minProperties", "maxProperties",
 )  # fmt: skip
-_EXACT = 2**53
 _LONGEST = {"variables": 4096, "inline": 900_000}
 """Length of the values of mappings, in characters."""
 
@@ -63,9 +62,6 @@ def _plain(name: str, kind: Schema, parts: dict[str, Schema]) -> Schema:
             result["x-kubernetes-validations"] = RULES[name]
     if kind.get("type") == "integer":
         result["format"] = "int64"
-    if result.get("maximum", 0) > _EXACT:
-        # The API server compares bounds as floating-point numbers.
-        del result["maximum"]
     if result.get("minLength") == 0:
         del result["minLength"]
     return result

@@ -17,8 +17,6 @@ import images
 import install
 from layout import ROOT
 
-_LOCK = Path("/run/mayfly-kubernetes.lock")
-
 
 def main() -> None:
     """Do what the command line says."""
@@ -40,15 +38,16 @@ def main() -> None:
     chosen = parser.parse_args()
     match chosen.command:
         case "up":
-            with _alone():
+            with _alone("cluster"):
                 cluster.up(chosen.kubeconfig)
         case "down":
-            with _alone():
+            with _alone("cluster"):
                 cluster.down()
         case "images":
-            archives = images.build()
-            if not chosen.build_only:
-                images.load(archives)
+            with _alone("images"):
+                images.build()
+                if not chosen.build_only:
+                    images.load()
         case "install":
             install.install(install.kubeconfig(), chosen.values)
         case "helm":
@@ -60,9 +59,9 @@ def main() -> None:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _alone(what: str) -> Iterator[None]:
     """One at a time on this machine."""
-    with _LOCK.open("w") as lock:
+    with Path(f"/run/mayfly-kubernetes-{what}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from layout import CACHE
@@ -12,6 +12,8 @@ from node import run
 OPTIONS = ("--layers", "--isolation=chroot", "--network=host", "--quiet")
 # A build asks the package indexes as this machine may, which may trust authorities of its own.
 _AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+_MOST_STEPS = 400
 
 
 def has(reference: str) -> bool:
@@ -32,19 +34,20 @@ def build(reference: str, dockerfile: Path, context: Path, arguments: Mapping[st
     run(*_buildah(), "build", *OPTIONS, *trusted, *given, *files)
 
 
-def save(reference: str, archive: Path) -> None:
-    """Write an image into an archive for containerd; uncompressed, for it goes nowhere else."""
-    unfinished = archive.with_suffix(".unfinished")
-    unfinished.unlink(missing_ok=True)
-    run(
-        *_buildah(),
-        "push",
-        "--quiet",
-        "--disable-compression",
-        reference,
-        f"oci-archive:{unfinished}:{reference}",
-    )
-    unfinished.rename(archive)
+def save(reference: str, archive: Path, name: str) -> None:
+    """Write an image into an archive that gives it the name `name`; as Docker does, which compresses nothing."""
+    run(*_buildah(), "push", "--quiet", reference, f"docker-archive:{archive}:{name}")
+
+
+def keep_only(references: Collection[str]) -> None:
+    """Forget the other images of the same names and, when they have become many, the steps that nothing is built on."""
+    names = {reference.rpartition(":")[0] for reference in references}
+    listed = run(*_buildah(), "images", "--all", "--format={{.Name}}:{{.Tag}}").split()
+    old = [image for image in listed if image.rpartition(":")[0] in names and image not in references]
+    if old:
+        run(*_buildah(), "rmi", *old)
+    if listed.count("<none>:<none>") > _MOST_STEPS:
+        run(*_buildah(), "rmi", "--prune", "--force")
 
 
 def _buildah() -> list[str]:

@@ -1,7 +1,7 @@
 """The project's images: which there are, and building and loading what has changed.
 
-Rule: an image's inputs are what its Dockerfile copies, the Dockerfile itself, and its arguments; their hash names
-the archive in the cache and marks the image in the cluster, so that nothing is built or loaded twice.
+Rule: an image's inputs are what its Dockerfile copies, the Dockerfile itself, and its arguments; their hash is the
+image's tag where it is built and its mark in the cluster, so that nothing is built or loaded twice.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,6 @@ import machine
 import node as nodes
 from layout import CACHE, ROOT
 
-ARCHIVES = CACHE / "images"
 _COPY = re.compile(r"^(?:COPY|ADD)\s+(?!--from)(.+?)\s+\S+$", re.MULTILINE)
 
 
@@ -38,6 +38,11 @@ class Image:
     def reference(self) -> str:
         """Its name in the cluster."""
         return f"localhost/mayfly/{self.name}:dev"
+
+    @property
+    def built(self) -> str:
+        """Its name where it is built, which tells its inputs."""
+        return f"localhost/mayfly/{self.name}:{inputs(self)}"
 
 
 def _python(suite: str) -> dict[str, bases.Base]:
@@ -72,47 +77,46 @@ IMAGES = (
 )
 
 
-def build() -> dict[str, Path]:
-    """Build what has changed; each image's archive by its reference."""
+def build() -> None:
+    """Build what has changed."""
     machine.prepare()
-    ARCHIVES.mkdir(parents=True, exist_ok=True)
-    wanted = {base for image in IMAGES if not _archive(image).exists() for base in image.arguments.values()}
+    CACHE.mkdir(parents=True, exist_ok=True)
+    changed = [image for image in IMAGES if not buildah.has(image.built)]
+    wanted = {base for image in changed for base in image.arguments.values()}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(bases.Base.prepare, wanted))
-        return dict(zip((image.reference for image in IMAGES), pool.map(_built, IMAGES), strict=True))
+        list(pool.map(_build, changed))
+    if changed:
+        buildah.keep_only({image.built for image in IMAGES})
 
 
-def load(archives: dict[str, Path]) -> None:
+def load() -> None:
     """Load into the cluster what it does not have."""
     if nodes.running() is None:
         print("No cluster runs here: the images are built and not loaded.")
         return
     there = containerd.marks()
-    for reference, archive in archives.items():
-        if there.get(reference) != archive.stem:
-            start = time.monotonic()
-            containerd.load(archive)
-            containerd.mark(reference, archive.stem)
-            print(f"Loaded {reference} in {time.monotonic() - start:.1f} s", flush=True)
+    for image in IMAGES:
+        if there.get(image.reference) != inputs(image):
+            _load(image)
     containerd.forget_nameless()
 
 
-def _built(image: Image) -> Path:
-    archive = _archive(image)
-    if not archive.exists():
-        start = time.monotonic()
-        arguments = {name: base.reference for name, base in image.arguments.items()}
-        buildah.build(image.reference, ROOT / image.dockerfile, ROOT, arguments)
-        buildah.save(image.reference, archive)
-        for other in ARCHIVES.glob(f"{image.name}-{'?' * 16}.tar"):
-            if other != archive:
-                other.unlink()
-        print(f"Built {image.reference} in {time.monotonic() - start:.1f} s", flush=True)
-    return archive
+def _load(image: Image) -> None:
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        archive = Path(folder) / "image.tar"
+        buildah.save(image.built, archive, image.reference)
+        containerd.load(archive)
+    containerd.mark(image.reference, inputs(image))
+    print(f"Loaded {image.reference} in {time.monotonic() - start:.1f} s", flush=True)
 
 
-def _archive(image: Image) -> Path:
-    return ARCHIVES / f"{image.name}-{inputs(image)}.tar"
+def _build(image: Image) -> None:
+    start = time.monotonic()
+    arguments = {name: base.reference for name, base in image.arguments.items()}
+    buildah.build(image.built, ROOT / image.dockerfile, ROOT, arguments)
+    print(f"Built {image.reference} in {time.monotonic() - start:.1f} s", flush=True)
 
 
 def inputs(image: Image) -> str:

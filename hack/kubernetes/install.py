@@ -10,6 +10,7 @@ from pathlib import Path
 
 import binaries
 import images
+from cluster import KUBECTL
 from layout import ROOT
 
 RELEASE, NAMESPACE = "mayfly", "mayfly-system"
@@ -32,14 +33,24 @@ def install(kubeconfig: Path, values: Path | None) -> None:
         str(chart),
         *where,
         "--wait",
-        "--timeout=5m",
+        "--timeout=3m",
     ]
     given = [f"--values={values}"] if values else ["--values=-"]
     stdin = None if values else json.dumps(local_values())
     done = subprocess.run([*command, *given], check=False, text=True, input=stdin, stdout=subprocess.DEVNULL)
     if done.returncode:
+        _show(kubeconfig)
         raise SystemExit(done.returncode)
     print(f"Installed {RELEASE} into {NAMESPACE} in {time.monotonic() - start:.1f} s")
+
+
+def _show(kubeconfig: Path) -> None:
+    """What a person would look at next."""
+    ask = [str(KUBECTL), f"--kubeconfig={kubeconfig}", f"--namespace={NAMESPACE}"]
+    subprocess.run([*ask, "get", "pods", "--output=wide"], check=False)
+    for part in ("gateway", "operator", "nats"):
+        of = [f"--selector=app.kubernetes.io/component={part}", "--prefix", "--tail=15"]
+        subprocess.run([*ask, "logs", *of], check=False)
 
 
 def local_values() -> dict[str, object]:

@@ -79,7 +79,7 @@ class AliasSpec(Part):
 class AliasStatus(Observed):
     """What Mayfly found out about the alias."""
 
-    observed_generation: Annotated[int | None, whole_number(0, 2**63 - 1)] = None
+    observed_generation: Annotated[int | None, whole_number(0, limits.GENERATION_MAX)] = None
     """Generation of the Alias that the status tells about."""
     conditions: Conditions = ()
     """Ready says whether calls by this alias are answered, and if not, why."""

@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from mayfly_model import limits
 from mayfly_model.part import Observed, text, whole_number
 
 MESSAGE_LENGTH: Final = 4096
@@ -74,7 +75,7 @@ class Condition(Observed):
     """What the condition is about; `Ready` comes first."""
     status: Status
     """Whether it holds: True, False or Unknown."""
-    observed_generation: Annotated[int | None, whole_number(0, 2**63 - 1)] = None
+    observed_generation: Annotated[int | None, whole_number(0, limits.GENERATION_MAX)] = None
     """Generation of the object that the condition was found for."""
     revision: Annotated[str | None, text("64 hex digits", pattern=r"^[0-9a-f]{64}$", most=64)] = None
     """Content (`spec.revision` of the Version) that the condition is about; any content when absent."""

@@ -183,7 +183,7 @@ class FunctionSpec(Part):
 class FunctionStatus(Observed):
     """What Mayfly found out about the function."""
 
-    observed_generation: Annotated[int | None, whole_number(0, 2**63 - 1)] = None
+    observed_generation: Annotated[int | None, whole_number(0, limits.GENERATION_MAX)] = None
     """Generation of the Function that the status tells about."""
     instances: Annotated[int, whole_number(0, limits.INSTANCES_MAX)] = 0
     """Instances of $LATEST that are alive."""

@@ -61,6 +61,8 @@ RETIRED_MAX: Final = 1_000
 """Most pods of a version that wait to be deleted by the operator; ours."""
 INSTANCES_MAX: Final = 100_000
 """Sanity bound of a version's instances; ours."""
+GENERATION_MAX: Final = 2**53 - 1
+"""Largest generation of an object: as a schema's bound, 2**63 - 1 is rounded up, and the API server refuses all."""
 
 # Code.
 INLINE_CODE_BYTES: Final = 900_000

@@ -73,7 +73,7 @@ class RetiredInstance(Observed):
 class VersionStatus(Observed):
     """What Mayfly found out about the version."""
 
-    observed_generation: Annotated[int | None, whole_number(0, 2**63 - 1)] = None
+    observed_generation: Annotated[int | None, whole_number(0, limits.GENERATION_MAX)] = None
     """Generation of the Version that the status tells about."""
     instances: Annotated[int, whole_number(0, limits.INSTANCES_MAX)] = 0
     """Instances that are alive."""

@@ -19,30 +19,23 @@ READ = frozenset({"get", "list", "watch"})
 
 PERMISSIONS: dict[str, dict[Target, frozenset[str]]] = {
     "mayfly-gateway": {
-        Target("cluster", "mayfly.dev", "functions"): READ,
         Target("cluster", "mayfly.dev", "versions"): READ,
-        Target("cluster", "mayfly.dev", "aliases"): READ,
-        Target("cluster", "mayfly.dev", "versions/scale"): frozenset({"get", "patch"}),
-        Target("cluster", "mayfly.dev", "versions/status"): frozenset({"get", "patch"}),
+        Target("cluster", "mayfly.dev", "versions/scale"): frozenset({"patch"}),
+        Target("cluster", "mayfly.dev", "versions/status"): frozenset({"patch"}),
         Target("cluster", "", "pods"): READ,
-        Target("cluster", "", "pods/resize"): frozenset({"patch"}),
         Target("release", "discovery.k8s.io", "endpointslices"): READ,
     },
     "mayfly-operator": {
         Target("cluster", "mayfly.dev", "functions"): READ,
-        Target("cluster", "mayfly.dev", "aliases"): READ,
-        Target("cluster", "mayfly.dev", "versions"): READ | {"create", "patch", "update", "delete"},
         Target("cluster", "mayfly.dev", "functions/status"): frozenset({"patch"}),
+        Target("cluster", "mayfly.dev", "versions"): READ | {"create", "patch", "delete"},
         Target("cluster", "mayfly.dev", "versions/status"): frozenset({"patch"}),
-        Target("cluster", "mayfly.dev", "aliases/status"): frozenset({"patch"}),
         Target("cluster", "", "pods"): READ | {"create", "delete"},
         Target("cluster", "", "configmaps"): frozenset({"get"}),
         Target("cluster", "", "events"): frozenset({"create", "patch"}),
-        Target("cluster", "networking.k8s.io", "networkpolicies"): frozenset({"get", "create", "patch"}),
+        Target("cluster", "networking.k8s.io", "networkpolicies"): frozenset({"create", "patch"}),
         Target("release", "coordination.k8s.io", "leases"): frozenset({"create"}),
-        Target("release", "coordination.k8s.io", "leases", "mayfly-operator"): frozenset(
-            {"get", "update", "patch"}
-        ),
+        Target("release", "coordination.k8s.io", "leases", "mayfly-operator"): frozenset({"get", "update"}),
     },
     "mayfly-uninstall": {
         Target("cluster", "", "pods"): frozenset({"list", "delete"}),

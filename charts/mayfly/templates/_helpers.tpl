@@ -32,6 +32,12 @@ helm.sh/chart: {{ printf "%s-%s" (index . 0).Chart.Name (index . 0).Chart.Versio
 {{- .Values.nats.url | default (printf "nats://mayfly-nats.%s.svc:4222" .Release.Namespace) -}}
 {{- end }}
 
+{{/* Where pods of the cluster find the gateway. */}}
+{{- define "mayfly.endpoint" -}}
+{{- $port := int .Values.gateway.service.port -}}
+{{- printf "http://mayfly-gateway.%s%s" .Release.Namespace (ternary "" (printf ":%d" $port) (eq $port 80)) -}}
+{{- end }}
+
 {{- define "mayfly.keysSecret" -}}
 {{- .Values.gateway.keys.existingSecret | default "mayfly-gateway-keys" -}}
 {{- end }}
