@@ -67,8 +67,9 @@ class InstanceOptions(Part):
     """Annotations of every instance, besides Mayfly's."""
     read_only_root_filesystem: bool = False
     """Read-only but for /tmp and /var/task, which are emptyDirs then: an instance takes 270 ms longer to start."""
-    cpu_limit_minimum: Annotated[int, Field(ge=1, le=256_000)] = 1
-    """Least CPU limit of an instance, in thousandths of a CPU, whatever its memory size."""
+    cpu_limit_minimum: Annotated[int, Field(ge=1, le=256_000)] = 1_000
+    """Least CPU limit of an instance, in thousandths of a CPU, whatever its memory size. Lambda lends a whole CPU to an
+    INIT; with 1 here, an instance of 128 MB takes seconds to start."""
     requests: Requests = Requests()
     """What instances reserve."""
     termination_grace_period_seconds: Annotated[int, Field(ge=1, le=900)] = 5

@@ -74,7 +74,8 @@ def test_secrets_come_over_config_maps_as_the_environment():
 
 @pytest.mark.parametrize(("memory", "limit"), [(128, "73m"), (1769, "1000m"), (10240, "5789m")])
 def test_cpu_follows_memory_as_on_lambda(memory, limit):
-    found = pod(version(configuration={"memorySize": memory}))["spec"]["containers"][0]["resources"]
+    of = version(configuration={"memorySize": memory})
+    found = pod(of, cpu_limit_minimum=1)["spec"]["containers"][0]["resources"]
     assert found["limits"]["cpu"] == limit
     assert found["limits"]["memory"] == f"{memory}Mi"
 
@@ -94,7 +95,13 @@ def test_requests_are_below_limits_so_that_a_pod_can_be_resized(memory, factor):
     assert 1 <= request < limit
 
 
-def test_a_least_cpu_limit_lets_small_functions_start_fast():
+@pytest.mark.parametrize(("memory", "limit"), [(128, "1000m"), (10240, "5789m")])
+def test_a_small_instance_may_use_a_whole_cpu_that_nobody_else_wants(memory, limit):
+    found = pod(version(configuration={"memorySize": memory}))["spec"]["containers"][0]["resources"]
+    assert found["limits"]["cpu"] == limit
+
+
+def test_the_least_cpu_limit_can_be_set():
     found = container(cpu_limit_minimum=500)["resources"]
     assert (found["limits"]["cpu"], found["requests"]["cpu"]) == ("500m", "14m")
 
