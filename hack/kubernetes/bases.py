@@ -19,8 +19,8 @@ from node import run
 
 _NODE_PINS = HERE / "tools" / "node"
 _UNREAD = ("doc", "info", "lintian", "locale", "man")
-# libstdc++6: Node.js and half of the compiled Python packages load it.
-_PACKAGES = ("ca-certificates", "libstdc++6", "python3")
+# curl: AWS's custom runtimes are told to use it. libstdc++6: Node.js and many compiled Python packages load it.
+_PACKAGES = ("ca-certificates", "curl", "libstdc++6", "python3")
 _LEAN = tuple(f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in _UNREAD)
 
 
