@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.component.signing import Signer, private_key
+
 ROOT = Path(__file__).resolve().parents[2]
 KUBECTL = Path(sys.executable).with_name("kubectl")
 RELEASE_NAMESPACE = "mayfly-system"
@@ -159,20 +162,29 @@ def namespace(prefix: str, labels: dict[str, str] | None = None) -> Iterator[Nam
 
 @contextlib.contextmanager
 def nobody_else() -> Iterator[None]:
-    """CRDs, and no operator but the tests' own: an installed one is stopped for the time."""
+    """CRDs, and nobody but the tests who acts on them: an installation is stopped for the time.
+
+    Its gateways too: they would take the tests' instances over and close them once they have been idle.
+    """
     _install_crds()
-    where = f"--namespace={RELEASE_NAMESPACE}"
-    asked = run(where, "get", "deployment", "mayfly-operator", "--output=jsonpath={.spec.replicas}").stdout
+    with _stopped("operator"), _stopped("gateway"):
+        yield
+
+
+@contextlib.contextmanager
+def _stopped(component: str) -> Iterator[None]:
+    where, name = f"--namespace={RELEASE_NAMESPACE}", f"mayfly-{component}"
+    asked = run(where, "get", "deployment", name, "--output=jsonpath={.spec.replicas}").stdout
     if asked not in ("", "0"):
-        run(where, "scale", "deployment", "mayfly-operator", "--replicas=0")
-        labels = "--selector=app.kubernetes.io/component=operator"
+        run(where, "scale", "deployment", name, "--replicas=0")
+        labels = f"--selector=app.kubernetes.io/component={component}"
         run(where, "wait", "pod", labels, "--for=delete", "--timeout=60s")
     try:
         yield
     finally:
         if asked not in ("", "0"):
-            run(where, "scale", "deployment", "mayfly-operator", f"--replicas={asked}")
-            run(where, "rollout", "status", "deployment", "mayfly-operator", "--timeout=60s")
+            run(where, "scale", "deployment", name, f"--replicas={asked}")
+            run(where, "rollout", "status", "deployment", name, "--timeout=60s")
 
 
 def _install_crds() -> None:
@@ -267,9 +279,9 @@ class Operators:
 @contextlib.contextmanager
 def operators(folder: Path, settings: Json | None = None) -> Iterator[Operators]:
     """A place for operators; those that were started end with it, and what they logged is shown."""
-    key = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=mayfly", "-days", "1"]
-    files = ["-keyout", str(folder / "tls.key"), "-out", str(folder / "tls.crt")]
-    subprocess.run([*key, *files], check=True, capture_output=True)
+    pem = private_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    command = ["openssl", "req", "-x509", "-new", "-key", "/dev/stdin", "-subj", "/CN=mayfly", "-days", "1"]
+    subprocess.run([*command, "-out", str(folder / "tls.crt")], input=pem, check=True, capture_output=True)
     with namespace("operator-home") as home:
         made = Operators(home, folder, settings=settings or {})
         try:
@@ -278,6 +290,35 @@ def operators(folder: Path, settings: Json | None = None) -> Iterator[Operators]
             for each in made.started:
                 each.end()
                 print(f"--- {each.name}\n{each.log.read_text()[-5000:]}")
+
+
+_ASK = """
+import http.client, sys
+path, word, body = sys.argv[1:]
+agent = None
+while agent is None:
+    try:
+        agent = http.client.HTTPConnection("127.0.0.1", 8080)
+        agent.connect()
+    except OSError:
+        agent = None
+agent.request("POST", path, body, {"Authorization": f"Bearer {word}"})
+agent.getresponse()
+"""
+
+
+def close(where: Namespace, pod: Json) -> None:
+    """Have an instance become a function, and end in its own time, as gateways do."""
+    function = {"name": "any", "version": "1", "memorySize": 128, "timeout": 3}
+    instruction = {"token": "word", "function": function, "command": ["/bin/false"], "directory": "/var/task"}
+    body = json.dumps(instruction | {"environment": {}, "runtimeVersion": "any", "revision": "0"})
+    permit = Signer().permit(pod["metadata"]["uid"], body.encode())
+    for words in (("/specialise", permit, body), ("/close", "word", "")):
+        done = run(
+            f"--namespace={where.name}", "exec", pod["metadata"]["name"], "--", "python3", "-c", _ASK, *words
+        )
+        # An agent that ends its runtime ends whatever runs beside it, and so who asks it from inside.
+        assert done.returncode in (0, 137), done.stderr
 
 
 def _free_port() -> int:

@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from tests.cluster.operator_processes import function, namespace, nobody_else, operators, run, until
+from tests.cluster.operator_processes import close, function, namespace, nobody_else, operators, run, until
 
 pytestmark = [
     pytest.mark.skipif("KUBECONFIG" not in os.environ, reason="needs a cluster: set KUBECONFIG"),
@@ -51,24 +51,6 @@ def retire(shop, version, pods):
     shop.kubectl("patch", VERSIONS, version, "--subresource=status", "--type=merge", f"--patch={patch}")
 
 
-# Before the agent listens nothing ends it: the kernel keeps signals without a handler from a first process.
-_END = """
-import os, socket
-while True:
-    try:
-        socket.create_connection(("127.0.0.1", 8080)).close()
-    except OSError:
-        continue
-    break
-os.kill(1, 15)
-"""
-
-
-def end(shop, pod):
-    """Its agent is told to end, as by the gateway's `close`."""
-    shop.kubectl("exec", pod["metadata"]["name"], "--", "python3", "-c", _END)
-
-
 def test_instances_are_created_counted_and_only_ended_by_themselves(shop):
     asked(shop, "plain", 3)
     pods = shop.until_running("plain", 3)
@@ -79,12 +61,12 @@ def test_instances_are_created_counted_and_only_ended_by_themselves(shop):
 
     # The gateway lowers the number before it closes the idle one: nobody else ends, and it is not replaced.
     shop.scale("plain.latest", 2)
-    end(shop, pods[0])
+    close(shop, pods[0])
     left = until(lambda: len(found := shop.pods("plain")) == 2 and found, "one pod less")
     assert uids(left) == uids(pods[1:])
     shop.scale("plain.latest", 0)
     for each in left:
-        end(shop, each)
+        close(shop, each)
     until(lambda: shop.pods("plain") == [], "no pod")
     until(lambda: shop.get("functions.mayfly.dev", "plain")["status"]["instances"] == 0, "the count")
     assert shop.ready("functions.mayfly.dev", "plain") == ("True", "Available")
@@ -93,7 +75,7 @@ def test_instances_are_created_counted_and_only_ended_by_themselves(shop):
 def test_an_instance_that_dies_is_replaced_under_another_name(shop):
     asked(shop, "dying", 1)
     (first,) = shop.until_running("dying", 1)
-    end(shop, first)
+    close(shop, first)
     until(lambda: first["metadata"]["uid"] not in uids(shop.pods("dying")), "its end")
     (second,) = shop.until_running("dying", 1)
     assert second["metadata"]["uid"] != first["metadata"]["uid"]

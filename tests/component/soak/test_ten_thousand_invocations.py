@@ -1,6 +1,7 @@
 """10,000 invocations over 20 functions while instances are killed and code changes: each call gets its right answer."""
 
 import asyncio
+import contextlib
 import json
 import random
 import re
@@ -81,7 +82,9 @@ class Soak:
             processes = psutil.Process().children(recursive=True)
             if processes:
                 self.kills += 1
-                self.random.choice(processes).send_signal(signal.SIGKILL)
+                # It may have ended by itself since it was listed.
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    self.random.choice(processes).send_signal(signal.SIGKILL)
 
     async def call(self, session: aiohttp.ClientSession, n: int) -> None:
         """One invocation and the judgement of its answer."""
