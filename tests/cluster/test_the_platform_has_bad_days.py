@@ -1,0 +1,175 @@
+"""Gateways, operator, NATS and API server go away and come back while calls go on."""
+
+import concurrent.futures
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tests.cluster.accounts import SYSTEM, function, kubectl, until
+
+RATE = 50
+"""Calls per second."""
+FAST = "import time\ndef handler(event, context):\n    time.sleep(0.02)\n    return event\n"
+
+
+class Load:
+    """Calls at a steady rate over kept connections; `outcomes` counts right answers and each kind of failure."""
+
+    def __init__(self, account, *, attempts=1):
+        self.account = account
+        self.client = account.client(attempts=attempts)
+        self.outcomes = Counter()
+        self.answered = Counter()
+        self._stopping = threading.Event()
+        self._calls = concurrent.futures.ThreadPoolExecutor(64)
+
+    def __enter__(self):
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stopping.set()
+        self._thread.join()
+        self._calls.shutdown()
+
+    def _run(self):
+        number = 0
+        due = time.monotonic()
+        while not self._stopping.is_set():
+            self._calls.submit(self._call, number)
+            number += 1
+            due += 1 / RATE
+            self._stopping.wait(max(0, due - time.monotonic()))
+
+    def _call(self, number):
+        try:
+            right = self.account.invoke("f", number, self.client) == number
+            self.outcomes["right" if right else "wrong"] += 1
+            self.answered[number] += 1
+        except Exception as error:
+            self.outcomes[f"{type(error).__name__}: {error}"[:200]] += 1
+
+    @property
+    def failures(self):
+        return {kind: count for kind, count in self.outcomes.items() if kind != "right"}
+
+    def goes_on(self, calls=150):
+        """Wait for so many more right answers."""
+        goal = self.outcomes["right"] + calls
+        until(lambda: self.outcomes["right"] >= goal, f"{calls} more answers: {self.outcomes}")
+
+
+@pytest.fixture
+def f(account):
+    account.deploy(function("f", FAST, keepAlive=600, timeout=20))
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: account.invoke("f", n), range(8)))
+    return account
+
+
+def system(*words):
+    return kubectl(f"--namespace={SYSTEM}", *words)
+
+
+def pods(component):
+    found = system("get", "pods", f"--selector=app.kubernetes.io/component={component}", "--output=json")
+    return [pod for pod in json.loads(found)["items"] if "deletionTimestamp" not in pod["metadata"]]
+
+
+def whole(*deployments):
+    for name in deployments:
+        system("rollout", "status", name, "--timeout=120s")
+
+
+def test_a_gateway_that_is_killed_costs_nobody_who_tries_again_a_call(f):
+    with Load(f, attempts=4) as load:
+        load.goes_on()
+        victim = pods("gateway")[0]["metadata"]["name"]
+        system("delete", "pod", victim, "--grace-period=0", "--force")
+        load.goes_on(400)
+    whole("deployment/mayfly-gateway")
+    assert load.failures == {}
+
+
+def test_a_rolling_restart_fails_no_call(f):
+    with Load(f) as load:
+        load.goes_on()
+        system("rollout", "restart", "deployment/mayfly-gateway")
+        whole("deployment/mayfly-gateway")
+        load.goes_on()
+    assert load.failures == {}
+
+
+def test_without_an_operator_warm_calls_go_on_and_what_changed_is_done_after(f):
+    replicas = system("get", "deployment", "mayfly-operator", "--output=jsonpath={.spec.replicas}")
+    with Load(f) as load:
+        system("scale", "deployment", "mayfly-operator", "--replicas=0")
+        until(lambda: not pods("operator"), "no operator")
+        try:
+            f.apply(function("late", "def handler(event, context): return 'late'\n"))
+            load.goes_on(600)
+        finally:
+            system("scale", "deployment", "mayfly-operator", f"--replicas={replicas}")
+        whole("deployment/mayfly-operator")
+        f.known("late")
+        assert f.invoke("late") == "late"
+    assert load.failures == {}
+
+
+def test_warm_calls_do_not_need_nats(f):
+    with Load(f) as load:
+        load.goes_on()
+        system("delete", "pod", "mayfly-nats-0", "--wait=false")
+        load.goes_on(300)
+        whole("statefulset/mayfly-nats")
+    assert load.failures == {}
+
+
+def api_server():
+    """The process id of this machine's own test cluster's API server."""
+    found = subprocess.run(["pgrep", "-x", "kube-apiserver"], capture_output=True, text=True, check=False)
+    return int(found.stdout) if found.stdout.strip().isdecimal() else None
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or api_server() is None or not Path("/proc").exists(),
+    reason="stops the API server, and this machine's own is none",
+)
+def test_warm_calls_go_on_without_an_api_server_and_nothing_is_lost_after(f):
+    before = {pod["metadata"]["uid"] for pod in f.pods("f")}
+    server = api_server()
+    with Load(f) as load:
+        load.goes_on()
+        os.kill(server, signal.SIGSTOP)
+        try:
+            end = time.monotonic() + 30
+            while time.monotonic() < end:
+                load.goes_on(50)
+        finally:
+            os.kill(server, signal.SIGCONT)
+        load.goes_on()
+    assert load.failures == {}
+    assert before <= {pod["metadata"]["uid"] for pod in f.pods("f")}
+    with contextlib.suppress(AssertionError):
+        whole("deployment/mayfly-gateway", "deployment/mayfly-operator")
+    f.deploy(function("after", "def handler(event, context): return 'after'\n"))
+    assert f.invoke("after") == "after"
+
+
+def test_a_namespace_that_goes_takes_its_functions_along(account):
+    account.deploy(function("f", FAST))
+    assert account.invoke("f", 1) == 1
+    kubectl("delete", "namespace", account.name)
+    with pytest.raises(account.aws.exceptions.ResourceNotFoundException):
+        until(lambda: account.invoke("f", 1) and False, "it is not found", within=10)
+    kubectl("create", "namespace", account.name)
+    account.deploy(function("f", FAST))
+    assert account.invoke("f", 2) == 2
