@@ -219,8 +219,11 @@ class Dispatcher:
         self._leave(pool, invocation)
         if self._hand_over is None:
             on_answer(ServiceUnavailableException("Another gateway serves the function now: try again."))
-        else:
+            return
+        try:
             self._hand_over(pool.target, invocation.call, invocation.payload, on_answer)
+        except LambdaError as error:
+            on_answer(error)
 
     def _leave(self, pool: Pool, invocation: Invocation) -> None:
         """Count the invocation as running no more."""

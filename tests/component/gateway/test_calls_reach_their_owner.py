@@ -193,3 +193,20 @@ async def test_a_gateway_that_stops_waits_for_the_calls_that_others_run(pair):
     next(iter(pair.owner.agents.connected.values())).release()
     assert (await client.reply())[0] == 200
     await stopping
+
+
+async def test_calls_that_others_have_sent_on_and_that_wait_go_back_to_them_when_the_owner_changes(pair):
+    """One at least is refused at its second gateway; none of them, nor any other, may be lost by that."""
+    pair.owner.agents.launching.clear()
+    clients = [await pair.other.client(), await pair.other.client(), await pair.owner.client()]
+    for number, client in enumerate(clients):
+        client.invoke(json.dumps({"n": number}))
+    await pair.owner.until(lambda: pair.owner.gateway.dispatcher.counts("default", "hello")[1] == 3)
+    for replica in (pair.other, pair.owner):
+        replica.ownership.set_peers([pair.other.peer])
+    pair.owner.gateway.dispatcher.let_go(("default", "hello"))
+    for number, client in enumerate(clients):
+        status, _, body = await asyncio.wait_for(client.reply(), 5)
+        assert (status, json.loads(body)) == (200, {"n": number})
+    assert pair.other.agents.number >= 1
+    pair.owner.agents.launching.set()
