@@ -33,7 +33,9 @@ PERMISSIONS: dict[str, dict[Target, frozenset[str]]] = {
         Target("cluster", "", "pods"): READ | {"create", "delete"},
         Target("cluster", "", "configmaps"): frozenset({"get"}),
         Target("cluster", "", "events"): frozenset({"create", "patch"}),
-        Target("cluster", "networking.k8s.io", "networkpolicies"): frozenset({"create", "patch"}),
+        Target("cluster", "networking.k8s.io", "networkpolicies", "mayfly-instances"): frozenset(
+            {"create", "patch"}
+        ),
         Target("release", "coordination.k8s.io", "leases"): frozenset({"create"}),
         Target("release", "coordination.k8s.io", "leases", "mayfly-operator"): frozenset({"get", "update"}),
     },
@@ -43,8 +45,7 @@ PERMISSIONS: dict[str, dict[Target, frozenset[str]]] = {
         Target("cluster", "mayfly.dev", "versions/scale"): frozenset({"patch"}),
     },
     "mayfly-test": {
-        Target("release", "mayfly.dev", "functions"): frozenset({"create"}),
-        Target("release", "mayfly.dev", "functions", "mayfly-test"): frozenset({"patch", "delete"}),
+        Target("release", "mayfly.dev", "functions", "mayfly-test"): frozenset({"create", "patch", "delete"}),
     },
     "mayfly-nats": {},
 }
