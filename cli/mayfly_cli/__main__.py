@@ -16,7 +16,11 @@ EXAMPLES = """
   mayfly invoke hello -p '{"name": "Ada"}'  call one
   mayfly logs hello --follow                read what it writes
 
-Any AWS client works too: point it at the endpoint that `mayfly dev` prints.
+[bold]Run them on a cluster[/]
+
+  mayfly deploy examples/                   upload their code and apply their manifests
+
+Any AWS client works too: point it at the endpoint that `mayfly dev` prints, or at the cluster's gateway.
 """
 
 app = typer.Typer(
@@ -73,6 +77,55 @@ def dev(
         account_limit=account_limit,
     )
     raise typer.Exit(status)
+
+
+@app.command(
+    epilog="[bold]Examples[/]\n\n  mayfly deploy\n\n  mayfly deploy examples/ --namespace shop\n\n"
+    "  mayfly deploy function.yaml --endpoint https://functions.example.com --no-wait"
+)
+def deploy(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]...", help="Manifests, or folders of them. Default: here."),
+    ] = None,
+    namespace: Annotated[
+        str | None,
+        typer.Option("--namespace", "-n", help="For objects that name none. Default: the kubeconfig's."),
+    ] = None,
+    context: Annotated[str | None, typer.Option(help="Another of the kubeconfig's contexts.")] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--endpoint",
+            "--gateway",
+            help="The gateway's URL. Default: $MAYFLY_ENDPOINT, else by port-forward.",
+        ),
+    ] = None,
+    system_namespace: Annotated[
+        str, typer.Option(help="Where Mayfly is installed, for the port-forward.")
+    ] = "mayfly-system",
+    wait: Annotated[bool, typer.Option(help="Wait until the functions are ready.")] = True,
+    timeout: Annotated[float, typer.Option(min=0, help="How many seconds to wait at most.")] = 60.0,
+    force_conflicts: Annotated[
+        bool, typer.Option("--force-conflicts", help="Take over fields that somebody else has set otherwise.")
+    ] = False,
+) -> None:
+    """Bring functions to a cluster: upload their code, apply their manifests, wait until they are ready.
+
+    Code in `directory` and `zipFile` is uploaded; nothing is installed, so what a function imports lies in its folder.
+    Exit status 1 if a function is not ready, 2 if anything was refused.
+    """
+    from mayfly_cli import deploy as cluster
+
+    options = cluster.Options(
+        namespace=namespace,
+        context=context,
+        endpoint=endpoint,
+        system_namespace=system_namespace,
+        timeout=timeout if wait else None,
+        force_conflicts=force_conflicts,
+    )
+    raise typer.Exit(cluster.run(paths or [Path()], options))
 
 
 @app.command(

@@ -5,13 +5,14 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import urllib3
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:9000"
-ENDPOINT_VARIABLES = ("MAYFLY_ENDPOINT", "AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL")
+ENDPOINT_VARIABLE = "MAYFLY_ENDPOINT"
+ENDPOINT_VARIABLES = (ENDPOINT_VARIABLE, "AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL")
 CONNECT_TIME = 5.0
 LONGEST_CALL = 920.0
 """Seconds: the longest function timeout, and time to start it."""
@@ -19,6 +20,10 @@ LONGEST_CALL = 920.0
 
 class CallFailed(Exception):  # noqa: N818 - what the person reads, not a defect
     """The gateway could not be asked, or refused; the text is for people."""
+
+
+class Unavailable(CallFailed):
+    """No answer, or that the gateway cannot serve just now: the same may go well in a moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +46,11 @@ def endpoint(given: str | None) -> str:
 class Client:
     """Speaks to one gateway."""
 
-    def __init__(self, url: str, *, namespace: str | None) -> None:
+    def __init__(self, url: str, *, namespace: str | None, hint: str = " Is `mayfly dev` running?") -> None:
+        """`hint` ends the sentence for a gateway that does not answer."""
         self._url = url
         self._namespace = namespace
+        self._hint = hint
         self._pool = urllib3.PoolManager(retries=False)
 
     def invoke(
@@ -87,12 +94,33 @@ class Client:
         except urllib3.exceptions.HTTPError as error:
             raise CallFailed(f"The gateway at {self._url} has ended the log.") from error
 
-    def _request(
+    def upload(self, sha256: str, content: BinaryIO, size: int) -> bool:
+        """Have the gateway keep an archive of code for the namespace. False if it was there.
+
+        Raises:
+            CallFailed: no gateway of a cluster there, or it refused the archive.
+        """
+        namespace = quote(self._namespace or "default", safe="")
+        path = f"/mayfly/v1beta1/namespaces/{namespace}/archives/sha256:{sha256}"
+        if self._answer("HEAD", path).status == 200:
+            return False
+        content.seek(0)
+        headers = {"Content-Type": "application/zip", "Content-Length": str(size)}
+        return self._request("PUT", path, body=content, headers=headers).status == 201
+
+    def _request(self, method: str, path: str, **options: Any) -> urllib3.BaseHTTPResponse:
+        answer = self._answer(method, path, **options)
+        if answer.status >= 300:
+            kind = Unavailable if answer.status == 503 else CallFailed
+            raise kind(refusal(answer))
+        return answer
+
+    def _answer(
         self,
         method: str,
         path: str,
         *,
-        body: bytes | None = None,
+        body: bytes | BinaryIO | None = None,
         headers: dict[str, str] | None = None,
         stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
@@ -106,11 +134,7 @@ class Client:
                 method, self._url + path, body=body, headers=sent, preload_content=not stream, timeout=timeout
             )
         except urllib3.exceptions.HTTPError as error:
-            raise CallFailed(
-                f"No gateway answers at {self._url} ({reason(error)}). Is `mayfly dev` running?"
-            ) from error
-        if answer.status >= 300:
-            raise CallFailed(refusal(answer))
+            raise Unavailable(f"No gateway answers at {self._url} ({reason(error)}).{self._hint}") from error
         return answer
 
 

@@ -37,6 +37,11 @@ def problem(sentence: str) -> None:
     err.print(Text("error: ", style="bold red") + Text(harmless(sentence)))
 
 
+def note(sentence: str) -> None:
+    """What is odd, and may be meant so."""
+    err.print(Text("note: ", style="yellow") + Text(harmless(sentence)))
+
+
 def result(answer: InvokeResult) -> None:
     """An invocation's answer: indented and coloured for a person, the bytes themselves for a pipe."""
     if answer.log_tail:

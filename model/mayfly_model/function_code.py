@@ -53,9 +53,9 @@ class Code(Part):
     image: Annotated[str | None, text("a container image's reference", pattern=r"^\S+$", most=1024)] = None
     """Container image that is the function; needs packageType Image."""
     directory: LocalPath | None = None
-    """Local mode only: the folder that holds the code, relative to the manifest."""
+    """For `mayfly dev` and `mayfly deploy`, which reads it: the folder with the code, relative to the manifest."""
     zip_file: LocalPath | None = None
-    """Local mode only: a zip archive, relative to the manifest."""
+    """For `mayfly dev` and `mayfly deploy`, which reads it: a zip archive, relative to the manifest."""
 
     @model_validator(mode="after")
     def _one_source(self) -> "Code":

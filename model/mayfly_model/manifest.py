@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from mayfly_model.documents import Document, Path, read_documents
-from mayfly_model.function import API_VERSION, Function
+from mayfly_model.function import API_VERSION, RUNTIMES_IN_CONTEXT, Function
 from mayfly_model.keyed_values import BrokenValueError, KeyedValues, Kind, read_values
 from mayfly_model.sentences import nearest, sentences, shown
 
@@ -86,18 +86,21 @@ class _Claim:
 Declared = ParsedFunction | KeyedValues | Ignored | Problem
 
 
-def parse_manifests(text: str, *, source: str, namespace: str = "default") -> Manifests:
+def parse_manifests(
+    text: str, *, source: str, namespace: str = "default", any_runtime: bool = False
+) -> Manifests:
     """Read the documents of one file.
 
     Args:
         text: YAML (or JSON), any number of documents.
         source: how problems call the file.
         namespace: for documents that name none.
+        any_runtime: take runtimes that are not built in too: an installation has a list of its own.
     """
     found: list[Declared] = []
     for document in read_documents(text):
         if isinstance(document, Document):
-            found += _Reader(document, source, namespace).read()
+            found += _Reader(document, source, namespace, any_runtime).read()
         else:
             found.append(Problem(source, document.line, written(document.path), document.message))
     return _without_doubles(found)
@@ -131,6 +134,7 @@ class _Reader:
     document: Document
     source: str
     namespace: str
+    any_runtime: bool
 
     def read(self) -> Iterator[Declared]:
         data = self.document.data
@@ -157,12 +161,15 @@ class _Reader:
             data = {**data, "metadata": {**metadata, "namespace": self.namespace}}
         try:
             # By the names of the schema alone: Python's own names are no fields of a manifest.
-            function = Function.model_validate(data, by_alias=True, by_name=False)
+            function = Function.model_validate(data, by_alias=True, by_name=False, context=self._context())
         except ValidationError as error:
             problems = (self._problem(path, sentence) for path, sentence in sentences(Function, error))
             yield from sorted(problems, key=lambda problem: problem.line)
         else:
             yield ParsedFunction(function, self.source, self.document.line)
+
+    def _context(self) -> dict[str, None]:
+        return {RUNTIMES_IN_CONTEXT: None} if self.any_runtime else {}
 
     def _values(self, kind: Kind, data: dict[str, Any]) -> Declared:
         name, namespace = _metadata(data).get("name"), _metadata(data).get("namespace") or self.namespace

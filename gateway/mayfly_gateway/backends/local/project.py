@@ -39,9 +39,12 @@ def manifest_files(paths: Iterable[Path]) -> list[Path]:
     return list(found)
 
 
-def read(files: Iterable[Path], *, namespace: str) -> Manifests:
-    """What the files declare together; a file that cannot be read is one of the problems."""
-    return combine(_read_file(file, namespace) for file in files)
+def read(files: Iterable[Path], *, namespace: str, any_runtime: bool = False) -> Manifests:
+    """What the files declare together; a file that cannot be read is one of the problems.
+
+    See `parse_manifests` for `any_runtime`.
+    """
+    return combine(_read_file(file, namespace, any_runtime) for file in files)
 
 
 def _below(path: Path) -> Iterator[Path]:
@@ -66,7 +69,7 @@ def _walk(top: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in sorted(names) if name.endswith(SUFFIXES))
 
 
-def _read_file(file: Path, namespace: str) -> Manifests:
+def _read_file(file: Path, namespace: str, any_runtime: bool) -> Manifests:
     source = str(file)
     try:
         if file.stat().st_size > SIZE_LIMIT:
@@ -80,13 +83,13 @@ def _read_file(file: Path, namespace: str) -> Manifests:
         return _broken(source, f"is not UTF-8 text: {error.reason} at byte {error.start}")
     if not RELEVANT.search(text):
         return Manifests()
-    return _parsed(text, source, namespace)
+    return _parsed(text, source, namespace, any_runtime)
 
 
 @lru_cache(maxsize=1024)
-def _parsed(text: str, source: str, namespace: str) -> Manifests:
+def _parsed(text: str, source: str, namespace: str, any_runtime: bool) -> Manifests:
     """Remembered: of a hundred manifests one is saved at a time."""
-    return parse_manifests(text, source=source, namespace=namespace)
+    return parse_manifests(text, source=source, namespace=namespace, any_runtime=any_runtime)
 
 
 def _broken(source: str, message: str) -> Manifests:

@@ -1,0 +1,145 @@
+"""The cluster, by `kubectl`: what every user of a cluster has, with every way to sign in that a kubeconfig knows.
+
+Rule: what kubectl says of a failure is what the person reads. Nothing here waits for ever.
+"""
+
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mayfly_model.labels import CLI_FIELD_MANAGER
+
+REQUEST_TIME = 30
+"""Seconds for one request to the API server."""
+COMMAND_TIME = 300.0
+"""Seconds for one kubectl, which makes a request for each object."""
+FORWARD_TIME = 30.0
+"""Seconds until a way to the gateway stands."""
+
+Json = Mapping[str, Any]
+Key = tuple[str, str]
+"""Kind and name of an object, within a namespace."""
+
+_FORWARDING = re.compile(r"Forwarding from (127\.0\.0\.1:\d+)")
+
+
+class KubectlFailed(Exception):  # noqa: N818 - what the person reads, not a defect
+    """The cluster could not be asked, or refused; the text is for people."""
+
+
+class Kubectl:
+    """Speaks to the cluster of the kubeconfig's current context, or of another."""
+
+    def __init__(self, context: str | None = None) -> None:
+        """Find the program.
+
+        Raises:
+            KubectlFailed: there is none.
+        """
+        beside = str(Path(sys.executable).parent)
+        program = shutil.which("kubectl") or shutil.which("kubectl", path=beside)
+        if program is None:
+            raise KubectlFailed(
+                "kubectl is not on the PATH, and this command speaks to the cluster through it:"
+                " https://kubernetes.io/docs/tasks/tools/"
+            )
+        self._command = [program, *([f"--context={context}"] if context else [])]
+
+    def namespace(self) -> str:
+        """The context's namespace."""
+        path = "--output=jsonpath={.contexts[0].context.namespace}"
+        return self._run("config", "view", "--minify", path) or "default"
+
+    def get(self, namespace: str, objects: Iterable[Json]) -> dict[Key, Json]:
+        """The same objects as the cluster has them; those that it does not have are left out."""
+        return _by_key(self._with(objects, "get", namespace, "--ignore-not-found", "--output=json"))
+
+    def functions(self, namespace: str, names: Iterable[str]) -> dict[str, Json]:
+        """Functions as the cluster has them, by name."""
+        words = ("functions.mayfly.dev", *names, "--ignore-not-found", "--output=json")
+        found = self._run("get", *words, f"--namespace={namespace}", f"--request-timeout={REQUEST_TIME}s")
+        return {name: each for (_, name), each in _by_key(found).items()}
+
+    def apply(self, namespace: str, objects: Iterable[Json], *, force: bool) -> None:
+        """Server-side apply; `force` takes fields over that somebody else has set otherwise."""
+        words = ["--server-side", f"--field-manager={CLI_FIELD_MANAGER}"]
+        self._with(objects, "apply", namespace, *words, *(["--force-conflicts"] if force else []))
+
+    @contextlib.contextmanager
+    def forwarded(self, namespace: str, service: str, port: str) -> Iterator[str]:
+        """A way to a Service's port, for as long as the context lasts; gives the URL on this machine."""
+        words = [f"--namespace={namespace}", "port-forward", "--address=127.0.0.1", f"service/{service}"]
+        with subprocess.Popen(
+            [*self._command, *words, f":{port}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            watchdog = threading.Timer(FORWARD_TIME, process.kill)
+            watchdog.start()
+            try:
+                yield f"http://{_forwarding(process)}"
+            finally:
+                watchdog.cancel()
+                process.terminate()
+
+    def _with(self, objects: Iterable[Json], verb: str, namespace: str, *words: str) -> str:
+        content = json.dumps({"apiVersion": "v1", "kind": "List", "items": [dict(each) for each in objects]})
+        place = (f"--namespace={namespace}", f"--request-timeout={REQUEST_TIME}s", "--filename=-")
+        return self._run(verb, *words, *place, stdin=content)
+
+    def _run(self, *words: str, stdin: str | None = None) -> str:
+        try:
+            done = subprocess.run(
+                [*self._command, *words],
+                capture_output=True,
+                text=True,
+                input=stdin,
+                timeout=COMMAND_TIME,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise KubectlFailed(f"kubectl {words[0]} did not end within {COMMAND_TIME:g} s.") from None
+        except OSError as error:
+            raise KubectlFailed(f"kubectl cannot be run: {error.strerror}.") from error
+        if done.returncode != 0:
+            raise KubectlFailed(explained(done.stderr.strip() or f"kubectl {words[0]} failed."))
+        return done.stdout
+
+
+def explained(message: str) -> str:
+    """What kubectl said of a failure, and what to do where that is known."""
+    if "no matches for kind" in message and "mayfly.dev" in message:
+        return f"{message}\nThis cluster has no Mayfly, or an older one: install its chart first."
+    if "conflict" in message and "force-conflicts" in message:
+        return "Somebody else has set the same fields. With --force-conflicts they become yours.\n" + message
+    return message
+
+
+def _forwarding(process: subprocess.Popen[str]) -> str:
+    """Host and port as kubectl says them; what it says later is read and forgotten, so that it never waits."""
+    said = ""
+    for line in process.stdout or ():
+        said += line
+        if (found := _FORWARDING.match(line)) is not None:
+            threading.Thread(target=_forget, args=[process.stdout], daemon=True).start()
+            return found[1]
+    raise KubectlFailed(
+        f"The gateway cannot be reached through the cluster's API: {said.strip() or 'no answer'}\n"
+        "--system-namespace says where Mayfly is installed, --endpoint how else to reach its gateway."
+    )
+
+
+def _forget(lines: Iterable[str]) -> None:
+    for _ in lines:
+        pass
+
+
+def _by_key(found: str) -> dict[Key, Json]:
+    """One object or a List, as kubectl prints them; nothing at all for none."""
+    content = json.loads(found) if found.strip() else {"items": []}
+    return {(each["kind"], each["metadata"]["name"]): each for each in content.get("items", [content])}

@@ -1,0 +1,46 @@
+"""Whether a Function is ready, read from the object that the cluster has.
+
+Rule: pure. A condition counts only for the generation that it was found for.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mayfly_model.conditions import ConditionType, Reason
+
+FINAL: Final = frozenset(
+    {
+        Reason.INVALID_SPEC,
+        Reason.FUNCTION_NAME_CONFLICT,
+        Reason.RUNTIME_NOT_FOUND,
+        Reason.CODE_INVALID,
+        Reason.CODE_DIGEST_MISMATCH,
+    }
+)
+"""Reasons that do not pass while one waits: somebody must change something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """`final`: it will not get better by itself."""
+
+    ready: bool
+    reason: str
+    message: str
+
+    @property
+    def final(self) -> bool:
+        """Whether waiting helps no more."""
+        return not self.ready and self.reason in FINAL
+
+
+def readiness(function: Mapping[str, Any] | None) -> Readiness:
+    """How a Function is doing; None is one that is not there."""
+    if function is None:
+        return Readiness(False, "NotFound", "somebody has deleted it")
+    conditions = (function.get("status") or {}).get("conditions") or ()
+    found = next((each for each in conditions if each["type"] == ConditionType.READY), None)
+    if found is None or found.get("observedGeneration") != function["metadata"]["generation"]:
+        return Readiness(False, "NotReconciled", "the operator has not looked at it yet: does it run?")
+    return Readiness(found["status"] == "True", found["reason"], found.get("message", ""))
