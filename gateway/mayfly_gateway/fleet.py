@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from mayfly_gateway import agent_calls
-from mayfly_gateway.backends import Backend, Instance
+from mayfly_gateway.backends import Backend, Instance, InstanceTakenError
 from mayfly_gateway.pool import Invocation, Launch, LiveInstance, Pool
 from mayfly_gateway.upstream import AgentConnection, AgentEvents
 from mayfly_model.errors import LambdaError, ServiceException
@@ -180,6 +180,9 @@ class Fleet:
         try:
             await _specialise(live.connection, instance)
             await self._open_lanes(pool, launch, instance, live)
+        except InstanceTakenError:
+            self.let_go(pool, live)
+            raise
         except BaseException:
             self.destroy(pool, live)
             raise

@@ -27,6 +27,10 @@ class Instance:
     on_specialised: Callable[[int, bytes], None] | None = field(repr=False, default=None)
 
 
+class InstanceTakenError(ConnectionAbortedError):
+    """Another gateway was faster: the instance is at that one's work, and must be left to it."""
+
+
 class Backend(Protocol):
     """One kind of place for instances."""
 

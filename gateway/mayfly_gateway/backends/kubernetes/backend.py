@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from mayfly_gateway import agent_calls
-from mayfly_gateway.backends import Instance
+from mayfly_gateway.backends import Instance, InstanceTakenError
 from mayfly_gateway.backends.kubernetes import troubles
 from mayfly_gateway.backends.kubernetes.api import Api
 from mayfly_gateway.backends.kubernetes.code import CodeError, Package, Packages
@@ -30,6 +30,7 @@ from mayfly_gateway.backends.kubernetes.versions import Names, version_key
 from mayfly_gateway.backends.kubernetes.watch import Watch
 from mayfly_gateway.catalogue import Catalogue, Target
 from mayfly_model.conditions import ConditionType, Reason
+from mayfly_model.errors import ServiceUnavailableException
 from mayfly_model.labels import INSTANCE_SELECTOR
 from mayfly_model.runtime_list import RuntimeImage
 
@@ -129,9 +130,12 @@ class KubernetesBackend:
                 Reason.RUNTIME_NOT_FOUND,
                 f"{target.spec.runtime or 'none'} is not installed here; there are {known}",
             )
-        site = self._sites.find(version_key(target)) or self._open(target)
+        site = self._sites.find(version_key(target))
+        if site is None:
+            # Let go of, or gone, between two attempts: the pods are another's to ask for.
+            raise ServiceUnavailableException("Another gateway serves the function now: try again.")
         package = await self._package(site, target)
-        pod = await self._sites.pod(site)
+        pod = await self._sites.pod(site, target.digest)
         try:
             return await self._prepared(site, target, pod, runtime, package)
         except BaseException:
@@ -188,15 +192,18 @@ class KubernetesBackend:
             specialise=agent_calls.specialise(instruction, permit=permit, code_size=len(package.data)),
             code=package.data,
             connected=connected,
-            on_specialised=partial(self._on_specialised, site, target),
+            on_specialised=partial(self._on_specialised, site, target, pod.uid),
         )
 
-    def _on_specialised(self, site: Site, target: Target, status: int, body: bytes) -> None:
+    def _on_specialised(self, site: Site, target: Target, uid: str, status: int, body: bytes) -> None:
         code, init, error = judge(status, body)
         if code is not None:
             self._sites.found(site, ConditionType.CODE_AVAILABLE, code.trouble, target.digest)
         if init is not None:
             self._sites.found(site, ConditionType.INITIALIZED, init.trouble, target.digest)
+        if isinstance(error, InstanceTakenError):
+            # It is another's work, and will be ours when that is done.
+            self._sites.mark(uid, State.UNKNOWN)
         if error is not None:
             raise error
 

@@ -50,15 +50,14 @@ class Reports:
                     body = findings.applied(*key)
                     await self._api.patch(version_path(key, "status"), body, kind=APPLY, query=_QUERY)
                     pause = _PAUSE
-                except ApiUnavailableError as error:
+                except (ApiUnavailableError, ApiRefusedError) as error:
+                    if isinstance(error, ApiRefusedError) and error.not_found:
+                        return
+                    # A pod that is to be deleted stays one, whoever refuses to hear of it just now.
                     findings.changed = True
                     pause = min(_LONGEST_PAUSE, pause * 2)
                     _log.warning("the status of %s/%s: %s", *key, error)
                 await asyncio.sleep(pause)
-        except ApiRefusedError as error:
-            _log.log(
-                logging.DEBUG if error.not_found else logging.ERROR, "the status of %s/%s: %s", *key, error
-            )
         finally:
             if self._tasks.get(key) is asyncio.current_task():
                 del self._tasks[key]

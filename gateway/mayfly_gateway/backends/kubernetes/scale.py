@@ -1,7 +1,8 @@
 """Asks for pods: writes the number of wanted instances into the scale of Versions.
 
 Rule: one request at a time per Version, carrying the number that is wanted when it leaves, so that a burst is one
-request; what could not be said is said again until it is, or nobody wants it any more.
+request; what could not be said, or was said otherwise by somebody else, is said again until it holds, or nobody wants
+it any more.
 """
 
 import asyncio
@@ -13,6 +14,8 @@ import msgspec
 from mayfly_gateway.backends.kubernetes.api import MERGE, Api, ApiRefusedError, ApiUnavailableError
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0
+_DOUBT = 0.3
+"""Seconds after which a number that is seen and is not the wanted one is no echo of what was said earlier."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,8 +34,9 @@ class _Wish:
 
     def __init__(self, said: int | None) -> None:
         self.wanted = 0
-        self.said = said
+        self.said = self.seen = said
         self.task: asyncio.Task[None] | None = None
+        self.doubt: asyncio.TimerHandle | None = None
 
 
 class Scale:
@@ -51,6 +55,21 @@ class Scale:
         if wish.wanted != wish.said and wish.task is None:
             wish.task = asyncio.get_running_loop().create_task(self._say(key, wish))
 
+    def see(self, key: Key, instances: int) -> None:
+        """The Version has so many: a former owner may have said so after us."""
+        wish = self._wishes.get(key)
+        if wish is None:
+            return
+        wish.seen = instances
+        if instances != wish.wanted and wish.doubt is None:
+            wish.doubt = asyncio.get_running_loop().call_later(_DOUBT, self._check, key, wish)
+
+    def _check(self, key: Key, wish: _Wish) -> None:
+        wish.doubt = None
+        if wish.seen != wish.wanted and wish.task is None:
+            wish.said = None
+            wish.task = asyncio.get_running_loop().create_task(self._say(key, wish))
+
     async def said(self, key: Key, *, within: float) -> bool:
         """Whether what is wanted has reached the API server, waiting for it for some seconds."""
         wish = self._wishes.get(key)
@@ -62,8 +81,11 @@ class Scale:
     def forget(self, key: Key) -> None:
         """Say nothing more about the Version."""
         wish = self._wishes.pop(key, None)
-        if wish is not None and wish.task is not None:
-            wish.task.cancel()
+        if wish is None:
+            return
+        for pending in (wish.task, wish.doubt):
+            if pending is not None:
+                pending.cancel()
 
     def close(self) -> None:
         """Say nothing more at all."""

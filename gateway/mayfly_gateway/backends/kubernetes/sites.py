@@ -25,6 +25,7 @@ from mayfly_model.conditions import ConditionType, Reason
 from mayfly_model.errors import LambdaError, ResourceNotReadyException
 
 _SWEEP = 0.25
+_CHANGED = "The function was changed while an instance of it was started."
 
 Adopt = Callable[[Target, Instance, Callable[[], None]], None]
 
@@ -92,10 +93,7 @@ class Sites:
         placement.revision, placement.keep_alive = target.digest, target.keep_alive
         if changed:
             placement.block(None, self._loop.time())
-            self._give_up(
-                site,
-                ResourceNotReadyException("The function was changed while an instance of it was started."),
-            )
+            self._give_up(site, ResourceNotReadyException(_CHANGED))
         self.touch(site)
 
     def end(self) -> None:
@@ -116,6 +114,7 @@ class Sites:
         blocking = troubles.blocking(version)
         trouble = None if blocking is None else Trouble(blocking.reason, blocking.message)
         site.placement.block(trouble, self._loop.time())
+        self._scale.see(key, version.spec.instances or 0)
         self.touch(site)
 
     def see_pod(self, key: Key, pod: Pod) -> None:
@@ -138,12 +137,14 @@ class Sites:
 
     # What the backend does.
 
-    async def pod(self, site: Site) -> Pod:
-        """A running pod that nobody has, asked for if there is none.
+    async def pod(self, site: Site, revision: str) -> Pod:
+        """A running pod of this content that nobody has, asked for if there is none.
 
         Raises:
             LambdaError: why there will be none.
         """
+        if self._sites.get(site.key) is not site or site.placement.revision != revision:
+            raise ResourceNotReadyException(_CHANGED)
         waiter = Waiter(self._loop.create_future(), self._loop.time())
         site.placement.waiting.append(waiter)
         self.touch(site)

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from mayfly_gateway.backends import InstanceTakenError
 from mayfly_gateway.backends.kubernetes import troubles
 from mayfly_gateway.backends.kubernetes.pods import Trouble
 from mayfly_model.conditions import Reason
@@ -30,7 +31,7 @@ def judge(status: int, body: bytes) -> tuple[Finding | None, Finding | None, Exc
         return Finding(trouble), None, troubles.error(trouble)
     if status == _TAKEN:
         # By a former owner, at the last moment: another pod will do.
-        return None, None, ConnectionAbortedError("another gateway has it")
+        return None, None, InstanceTakenError("another gateway has it")
     return None, None, None
 
 

@@ -1,0 +1,134 @@
+"""Scripted agents, each listening where a pod's would: on port 8080 of an address of its own."""
+
+import asyncio
+import base64
+import hashlib
+import json
+
+from mayfly_gateway.backends.kubernetes.dial import PORT
+
+REPORT = b'{"durationMs":1,"billedMs":1,"initMs":null,"maxMemoryMb":1,"status":"success","errorType":null}'
+
+
+class PodAgent:
+    """One agent. `specialised` is the instruction that it was given, `code` what came with it."""
+
+    def __init__(self, uid: str, address: str) -> None:
+        self.uid = uid
+        self.address = address
+        self.specialised: dict | None = None
+        self.code = b""
+        self.claims: dict = {}
+        self.closed = False
+        self.free = asyncio.Event()
+        self.free.set()
+        self.invocations: list[tuple[bytes, bytes]] = []
+        self.connections: set[Connection] = set()
+        self.answer: tuple[int, dict] = (200, {})
+        self.server: asyncio.Server | None = None
+        self.on_close = lambda: None
+
+    async def listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.server = await loop.create_server(lambda: Connection(self), self.address, PORT)
+
+    def die(self) -> None:
+        """As a process that is killed: every connection is reset, and nobody listens."""
+        if self.server is not None:
+            self.server.close()
+        for connection in tuple(self.connections):
+            connection.transport.abort()
+
+    @property
+    def token(self) -> str | None:
+        return None if self.specialised is None else self.specialised["token"]
+
+
+class Connection(asyncio.Protocol):
+    """What an invocation does stands in its payload's `do`: echo (the default), hold (until the agent is told)."""
+
+    def __init__(self, agent: PodAgent) -> None:
+        self.agent = agent
+        self.buffer = b""
+        self.held: list[bytes] = []
+
+    def connection_made(self, transport) -> None:
+        self.transport = transport
+        self.agent.connections.add(self)
+
+    def connection_lost(self, exc) -> None:
+        self.agent.connections.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        head, separator, rest = self.buffer.partition(b"\r\n\r\n")
+        if not separator:
+            return
+        headers = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
+        size = int(headers[b"Content-Length"])
+        if len(rest) >= size:
+            self.buffer = rest[size:]
+            self.serve(head.split()[1], headers, rest[:size])
+
+    def serve(self, path: bytes, headers: dict[bytes, bytes], body: bytes) -> None:
+        if path == b"/specialise":
+            self.specialise(headers, body)
+        elif (
+            self.agent.token is None
+            or headers.get(b"Authorization") != b"Bearer " + self.agent.token.encode()
+        ):
+            self.reply(401, {"reason": "Unauthorized"})
+        elif path == b"/adopt":
+            asyncio.get_running_loop().create_task(self.adopt())
+        elif path == b"/close":
+            self.agent.closed = True
+            self.reply(202, {})
+            self.agent.on_close()
+            self.agent.die()
+        else:
+            self.invoke(body)
+
+    def specialise(self, headers: dict[bytes, bytes], body: bytes) -> None:
+        if self.agent.specialised is not None:
+            self.reply(409, {"reason": "AlreadySpecialised"})
+            return
+        _, claims, _ = headers[b"Authorization"].removeprefix(b"Bearer ").split(b".")
+        self.agent.claims = json.loads(base64.urlsafe_b64decode(claims + b"=="))
+        assert self.agent.claims["aud"] == self.agent.uid
+        assert self.agent.claims["sub"] == hashlib.sha256(body).hexdigest()
+        length = int(headers[b"Mayfly-Instruction-Length"])
+        if self.agent.answer[0] == 200:
+            self.agent.specialised, self.agent.code = json.loads(body[:length]), body[length:]
+        self.reply(*self.agent.answer)
+
+    async def adopt(self) -> None:
+        await self.agent.free.wait()
+        if self.agent.specialised is not None:
+            self.reply(200, {"revision": self.agent.specialised["revision"]})
+
+    def invoke(self, body: bytes) -> None:
+        content = json.loads(body)
+        self.agent.invocations.append((self.agent.uid.encode(), body))
+        if isinstance(content, dict) and content.get("do") == "hold":
+            self.held.append(body)
+            self.agent.free.clear()
+        else:
+            self.finish(body)
+
+    def release(self) -> None:
+        self.agent.free.set()
+        for body in self.held:
+            self.finish(body)
+        self.held.clear()
+
+    def finish(self, body: bytes) -> None:
+        self.transport.write(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nMayfly-Payload-Length: %d\r\n\r\n%x\r\n%b\r\n"
+            b"0\r\nMayfly-Report: %b\r\n\r\n" % (len(body), len(body), body, REPORT)
+        )
+
+    def reply(self, status: int, content: dict) -> None:
+        body = json.dumps(content).encode()
+        self.transport.write(
+            b"HTTP/1.1 %d Whatever\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
+        )

@@ -1,0 +1,260 @@
+"""A cluster small enough for a test: an API server, an operator and a kubelet that a test can hold back, agents."""
+
+import asyncio
+import itertools
+import json
+
+import aiohttp
+from kubernetes.aio.client import ApiClient, Configuration
+from tests.component.kubernetes.agents import PodAgent
+from tests.component.kubernetes.api_server import PODS, VERSIONS, ApiServer
+from tests.component.signing import Signer
+
+from mayfly_gateway.backends.kubernetes.api import Api
+from mayfly_gateway.backends.kubernetes.backend import KubernetesBackend, Surroundings
+from mayfly_gateway.backends.kubernetes.code import CodeError, Packages
+from mayfly_gateway.backends.kubernetes.keys import Keys
+from mayfly_gateway.server import Gateway
+from mayfly_gateway.settings import Settings
+from mayfly_model.conditions import Reason
+from mayfly_model.function import Function
+from mayfly_model.labels import REVISION_ANNOTATION, VERSION_LABEL, instance_labels, pod_name
+from mayfly_model.publishing import applied, latest_version
+from mayfly_model.runtime_list import RuntimeImage
+
+NAMESPACE = "shop"
+HELLO = (NAMESPACE, "hello.latest")
+SIGNER = Signer()
+ADDRESSES = itertools.count(1)
+RUNTIMES = {
+    "python3.13": RuntimeImage(
+        "python3.13", "python", "3.13", image="python", bootstrap="/var/runtime/bootstrap"
+    )
+}
+
+
+class Operator:
+    """Creates the pods that Versions lack and deletes those that ended or were retired, as the real one does."""
+
+    def __init__(self, server: ApiServer) -> None:
+        self.server = server
+        self.paused = False
+        self.created: list[str] = []
+        server.on_change = self.on_change
+
+    def on_change(self, path: str, key: tuple[str, str]) -> None:
+        if not self.paused:
+            asyncio.get_running_loop().call_soon(self.reconcile)
+
+    def reconcile(self) -> None:
+        for key, version in tuple(self.server.objects[VERSIONS].items()):
+            self._reconcile(key, version)
+
+    def _reconcile(self, key: tuple[str, str], version: dict) -> None:
+        retired = {each["uid"] for each in version.get("status", {}).get("retired", [])}
+        pods = {
+            name: each
+            for (namespace, name), each in self.server.objects[PODS].items()
+            if namespace == key[0] and each["metadata"]["labels"][VERSION_LABEL] == key[1]
+        }
+        revision = version["spec"]["revision"]
+        alive = 0
+        for name, found in tuple(pods.items()):
+            over = found["status"]["phase"] in ("Succeeded", "Failed")
+            if over or found["metadata"]["uid"] in retired:
+                self.server.delete(PODS, (key[0], name))
+            elif found["metadata"]["annotations"][REVISION_ANNOTATION] == revision:
+                alive += 1
+        for ordinal in itertools.count():
+            if alive >= version["spec"].get("instances", 0):
+                break
+            name = pod_name(key[1], revision, ordinal)
+            if name not in pods:
+                alive += 1
+                self.created.append(name)
+                self.server.put(PODS, pod(key, name, revision))
+
+
+def pod(version: tuple[str, str], name: str, revision: str) -> dict:
+    return {
+        "metadata": {
+            "namespace": version[0],
+            "name": name,
+            "labels": instance_labels(function="hello", version=version[1], runtime="python3.13"),
+            "annotations": {REVISION_ANNOTATION: revision},
+        },
+        "status": {"phase": "Pending"},
+    }
+
+
+class Kubelet:
+    """Runs pods: an agent for each, and what became of it in the pod's status."""
+
+    def __init__(self, server: ApiServer) -> None:
+        self.server = server
+        self.paused = False
+        self.agents: dict[str, PodAgent] = {}
+        self.script = lambda agent: None
+
+    async def run(self) -> None:
+        while True:
+            news = self.server.news
+            if not self.paused:
+                await self.sync()
+            await news.wait()
+
+    async def sync(self) -> None:
+        for key, pod in tuple(self.server.objects[PODS].items()):
+            if pod["status"]["phase"] == "Pending" and pod["metadata"]["uid"] not in self.agents:
+                await self.start(key)
+        uids = {pod["metadata"]["uid"] for pod in self.server.objects[PODS].values()}
+        for uid in self.agents.keys() - uids:
+            self.agents.pop(uid).die()
+
+    async def start(self, key: tuple[str, str]) -> PodAgent:
+        number = next(ADDRESSES)
+        uid = self.server.objects[PODS][key]["metadata"]["uid"]
+        address = f"127.{10 + number // 62500 % 200}.{number // 250 % 250}.{number % 250 + 1}"
+        agent = self.agents[uid] = PodAgent(uid, address)
+        self.script(agent)
+        agent.on_close = lambda: self.end(key, exit_code=0, reason="Completed")
+        await agent.listen()
+        self.server.change(PODS, key, status=running(address))
+        return agent
+
+    def end(self, key: tuple[str, str], *, exit_code: int, reason: str) -> None:
+        """The pod's container has ended."""
+        if key in self.server.objects[PODS]:
+            phase = "Failed" if exit_code else "Succeeded"
+            state = {"terminated": {"exitCode": exit_code, "reason": reason}}
+            self.server.change(PODS, key, status={"phase": phase, "containerStatuses": [{"state": state}]})
+
+    def kill(self, agent: PodAgent) -> None:
+        """The pod's processes die; its status says so when `end` is called."""
+        agent.die()
+
+    def key(self, agent: PodAgent) -> tuple[str, str]:
+        pods = self.server.objects[PODS].items()
+        return next(key for key, pod in pods if pod["metadata"]["uid"] == agent.uid)
+
+
+def running(address: str) -> dict:
+    return {
+        "phase": "Running",
+        "podIP": address,
+        "containerStatuses": [{"state": {"running": {"startedAt": "now"}}}],
+    }
+
+
+class Store:
+    """Archives in memory. `away`: it says that it does not answer; while it is not `open` it says nothing."""
+
+    def __init__(self) -> None:
+        self.archives: dict[tuple[str, str], bytes] = {}
+        self.away = False
+        self.asked = 0
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def get(self, namespace: str, sha256: str) -> bytes | None:
+        self.asked += 1
+        await self.open.wait()
+        if self.away:
+            raise CodeError(Reason.CODE_NOT_FOUND, "the store of code archives does not answer")
+        return self.archives.get((namespace, sha256))
+
+    async def keep(self, namespace: str, sha256: str, data: bytes) -> None:
+        if not self.away:
+            self.archives[namespace, sha256] = data
+
+
+class Owners:
+    """Who owns what, as the test says."""
+
+    def __init__(self) -> None:
+        self.mine = True
+        self.listeners = []
+
+    def owns(self, function: tuple[str, str]) -> bool:
+        return self.mine
+
+    def on_change(self, listener) -> None:
+        self.listeners.append(listener)
+
+    def change(self, mine: bool) -> None:
+        self.mine = mine
+        for listener in self.listeners:
+            listener()
+
+
+class Replica:
+    """One gateway of the cluster."""
+
+    def __init__(self, server: ApiServer, store: Store, fetch) -> None:
+        self.server = server
+        self.owners = Owners()
+        self.packages = Packages(store, fetch)
+        self.session = aiohttp.ClientSession()
+
+    async def start(self, **settings) -> None:
+        configuration = Configuration()
+        configuration.host = self.server.url
+        self.gateway = Gateway(Settings(**{"port": 0, "stop_time": 0.2, "launch_time": 10.0, **settings}))
+        self.backend = KubernetesBackend(
+            Surroundings(
+                api=Api(ApiClient(configuration)),
+                catalogue=self.gateway.catalogue,
+                ownership=self.owners,
+                keys=Keys(SIGNER.key),
+                runtimes=RUNTIMES,
+                packages=self.packages,
+                cluster="cluster",
+            )
+        )
+        await self.gateway.start(self.backend, ready=self.backend.ready)
+        dispatcher = self.gateway.dispatcher
+        self.backend.start(adopt=dispatcher.adopt, let_go=dispatcher.let_go)
+
+    async def stop(self) -> None:
+        await self.gateway.stop()
+        await self.session.close()
+
+    async def invoke(self, payload="{}", name="hello") -> tuple[int, dict, dict]:
+        """Status, headers and body."""
+        url = f"{self.gateway.url}/2015-03-31/functions/{name}/invocations"
+        headers = {"X-Mayfly-Namespace": NAMESPACE}
+        async with self.session.post(url, data=payload, headers=headers) as answer:
+            return answer.status, dict(answer.headers), json.loads(await answer.read())
+
+    async def serves(self, name="hello") -> None:
+        await until(lambda: self.gateway.catalogue.get(NAMESPACE, name) is not None)
+
+
+async def until(condition, *, within=10.0) -> None:
+    """Wait for something that happens by itself."""
+    async with asyncio.timeout(within):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def function(name="hello", **spec) -> Function:
+    content = {
+        "runtime": "python3.13",
+        "handler": "app.handler",
+        "code": {"inline": {"app.py": "handler = print"}},
+        **spec,
+    }
+    return Function.model_validate(
+        {
+            "apiVersion": "mayfly.dev/v1beta1",
+            "kind": "Function",
+            "metadata": {"name": name, "namespace": NAMESPACE},
+            "spec": content,
+        }
+    )
+
+
+def version(name="hello", **spec) -> dict:
+    """A `$LATEST`, as the operator makes it."""
+    made = applied(latest_version(function(name, **spec)))
+    return {"metadata": {"namespace": NAMESPACE, "name": f"{name}.latest"}, "spec": made}
