@@ -77,6 +77,14 @@ RULES: dict[str, list[Rule]] = {
     "Destination": [exactly_one("function", "sqs", "sns", "eventBridge", "nats", "http")],
     "FailureDestination": [exactly_one("function", "sqs", "sns", "eventBridge", "nats", "http", "s3")],
     "DeadLetterConfig": [exactly_one("sqs", "sns")],
+    "FunctionStatus": [
+        rule(
+            "!has(oldSelf.lastPublishedVersion) || (has(self.lastPublishedVersion)"
+            " && self.lastPublishedVersion >= oldSelf.lastPublishedVersion)",
+            "lastPublishedVersion never goes down: no number is given twice",
+            ".lastPublishedVersion",
+        )
+    ],
     "VersionSpec": [
         rule("self.functionName == oldSelf.functionName", "functionName never changes", ".functionName")
     ],

@@ -81,6 +81,10 @@ class AliasStatus(Observed):
 
     observed_generation: Annotated[int | None, whole_number(0, limits.GENERATION_MAX)] = None
     """Generation of the Alias that the status tells about."""
+    function_version: FunctionVersion | None = None
+    """Version that calls by this alias reach: what the spec said when every version that it named was there."""
+    routing: Routing | None = None
+    """The second version that gets a share of them; none when absent."""
     conditions: Conditions = ()
     """Ready says whether calls by this alias are answered, and if not, why."""
 

@@ -66,6 +66,14 @@ class Reason(StrEnum):
     """Instances end again and again before they are of use."""
     INIT_FAILED = "InitFailed"
     """The function's own code failed while it was loaded."""
+    FUNCTION_NOT_FOUND = "FunctionNotFound"
+    """The Function of a version or an alias does not exist."""
+    VERSION_NOT_FOUND = "VersionNotFound"
+    """An alias names a version that does not exist."""
+    VERSION_NUMBER_USED = "VersionNumberUsed"
+    """The number, or a higher one, was published before; numbers are never given twice."""
+    VERSION_CHANGED = "VersionChanged"
+    """A published version's configuration is no longer the one that was published: it is not used."""
 
 
 class Condition(Observed):

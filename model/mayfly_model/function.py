@@ -189,6 +189,8 @@ class FunctionStatus(Observed):
     """Instances of $LATEST that are alive."""
     last_invocation_time: datetime | None = None
     """When $LATEST was called last, give or take a minute."""
+    last_published_version: Annotated[int, whole_number(0, limits.VERSION_NUMBER_MAX)] = 0
+    """Highest number that was ever published; 0 for none. It never goes down, so that no number is given twice."""
     conditions: Conditions = ()
     """Ready says whether calls are answered, and if not, why."""
 

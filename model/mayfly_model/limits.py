@@ -30,6 +30,8 @@ ALIAS_NAME_LENGTH: Final = 63
 """Longest alias as part of an object's name, `<function>.<alias>`; ours."""
 OBJECT_NAME_LENGTH: Final = 52
 """Longest Kubernetes name of a Function: ``<name>.<version>`` still fits a 63-character label."""
+VERSION_NUMBER_MAX: Final = 999_999_999
+"""Highest number of a version: nine digits keep ``<name>.<version>`` within that; ours."""
 
 # A function's configuration.
 MEMORY_MB_DEFAULT: Final = 128
@@ -57,6 +59,8 @@ INSTANCE_CONCURRENCY_MAX: Final = 64
 """Most invocations that one instance runs at once (``AWS_LAMBDA_MAX_CONCURRENCY``); ours."""
 RESERVED_CONCURRENCY_MAX: Final = 1_000_000
 """Sanity bound of reserved concurrency; ours, Lambda bounds it by the account's limit."""
+ALIASES_MAX: Final = 1_000
+"""Most aliases of one version; ours."""
 RETIRED_MAX: Final = 1_000
 """Most pods of a version that wait to be deleted by the operator; ours."""
 INSTANCES_MAX: Final = 100_000

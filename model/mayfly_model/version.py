@@ -83,6 +83,11 @@ class VersionStatus(Observed):
     """When the version was called last, give or take a minute."""
     conditions: Conditions = ()
     """Ready says whether calls are answered, and if not, why; the others say what that was folded from."""
+    aliases: Annotated[
+        tuple[Annotated[str, text("an alias", most=limits.ALIAS_NAME_LENGTH)], ...],
+        Field(max_length=limits.ALIASES_MAX),
+    ] = ()
+    """Aliases that refer to the version, in the alphabet's order. While there are any, it cannot be deleted."""
     retired: Annotated[tuple[RetiredInstance, ...], Field(max_length=limits.RETIRED_MAX)] = ()
     """Instances that the operator must delete: they hang, were lost, or run what is no more."""
 
