@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 LOCK := requirements.lock pyproject.toml hack/locked.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench generate verify lock cluster cluster-down images built-images install test-cluster test-bringup
+.PHONY: help demo test lint format bench generate verify lock cluster cluster-down images built-images install test-cluster bench-cluster test-bringup
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ built-images: $(VENV)/.dev
 
 test-bringup: $(VENV)/.dev ## Take that Kubernetes down and up and down again, kindly and not, and look at what is left
 	$(BIN)/python -m pytest tests/bringup -q
+
+bench-cluster: $(VENV)/.dev ## Measure an installed Mayfly on $$KUBECONFIG, else on that Kubernetes: cold starts, warm calls, memory
+	KUBECONFIG=$${KUBECONFIG:-$(CURDIR)/.cluster/kubeconfig} $(BIN)/python bench/cluster.py
 
 generate: $(VENV)/.dev ## Write what is generated from the model: docs/functions.md, crds/ and the chart's copies
 	$(BIN)/python hack/function_reference.py > docs/functions.md
