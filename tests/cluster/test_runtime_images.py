@@ -125,6 +125,8 @@ def pod(name: str, image: str) -> dict[str, Any]:
         "imagePullPolicy": "IfNotPresent",
         "env": [uid, {"name": "MAYFLY_PUBLIC_KEY", "value": SIGNER.modulus}],
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        # A port is forwarded once: what is refused there ends it.
+        "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
     }
     security = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     spec = {
