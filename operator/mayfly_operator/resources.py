@@ -32,6 +32,8 @@ AGENT_PORT: Final = 8080
 ENVIRONMENT_PREFIX: Final = "FUNCTION_ENVIRONMENT_"
 """Stands before each variable from a Secret or ConfigMap; the agent takes it off."""
 _USER: Final = 1000
+_NO_MESSAGE: Final = "/root/termination-log"
+"""Where user code cannot write: the file is the node's, its mode is 0666, and no limit counts what is in it."""
 _LOGS_MB: Final = 50
 """What a kubelet keeps of a container's log, which counts as its ephemeral storage: five files of 10 MB."""
 _CONTENT: Final = ("functionName", "configuration", "codeSha256", "revision")
@@ -126,6 +128,7 @@ def _container(shape: Shape, runtime: RuntimeImage, settings: Settings) -> Manif
             "name": "function",
             "image": runtime.image,
             "imagePullPolicy": options.image_pull_policy,
+            "terminationMessagePath": _NO_MESSAGE,
             "ports": [{"name": "agent", "containerPort": AGENT_PORT, "protocol": "TCP"}],
             "env": [
                 {

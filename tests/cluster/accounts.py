@@ -4,7 +4,9 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -137,3 +139,14 @@ class Account:
             f"{name} becomes {reason}, and is {self.ready('function', name)}",
             within=within,
         )
+
+
+@contextmanager
+def own_account(gateway: str) -> Iterator[Account]:
+    """A namespace that nobody else has, for as long as it is needed."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    kubectl("create", "namespace", name)
+    try:
+        yield Account(name, gateway)
+    finally:
+        kubectl("delete", "namespace", name, "--wait=false")

@@ -2,11 +2,10 @@
 
 import json
 import os
-import uuid
 from collections.abc import Iterator
 
 import pytest
-from tests.cluster.accounts import SYSTEM, Account, kubectl
+from tests.cluster.accounts import SYSTEM, Account, kubectl, own_account
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,9 +24,12 @@ def gateway() -> str:
 
 @pytest.fixture
 def account(gateway: str) -> Iterator[Account]:
-    name = f"test-{uuid.uuid4().hex[:8]}"
-    kubectl("create", "namespace", name)
-    try:
-        yield Account(name, gateway)
-    finally:
-        kubectl("delete", "namespace", name, "--wait=false")
+    with own_account(gateway) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_account(gateway: str) -> Iterator[Account]:
+    """One for all tests of a module."""
+    with own_account(gateway) as made:
+        yield made

@@ -28,6 +28,10 @@ def test_the_strictest_pod_security_standard_is_kept():
     assert not {"hostNetwork", "hostPID", "hostIPC", "volumes"} & set(spec)
 
 
+def test_the_nodes_own_file_for_last_words_is_where_user_code_does_not_get():
+    assert container()["terminationMessagePath"] == "/root/termination-log"
+
+
 def test_an_instance_ends_for_good_and_learns_nothing_of_its_neighbours():
     spec = pod()["spec"]
     assert spec["restartPolicy"] == "Never"
