@@ -79,8 +79,8 @@ def client(endpoint: str) -> Any:
 
 def function_of(event: str) -> str:
     """The function that an event is for: `orders-api-list` is for `orders-api`."""
-    folders = (folder.name for folder in EXAMPLES.iterdir() if (folder / "function.yaml").is_file())
-    return max((name for name in folders if event.startswith(name)), key=len)
+    manifests = (*EXAMPLES.glob("*.yaml"), *(manifest.parent for manifest in EXAMPLES.glob("*/function.yaml")))
+    return max((each.stem for each in manifests if event.startswith(each.stem)), key=len)
 
 
 def show(aws: Any, event: str) -> bool:
@@ -131,7 +131,7 @@ def main() -> int:
         good = [show(aws, event) for event in CALLS]
         console.print(Text("Ending.", style="dim"))
     console.print(
-        Text("Yours next: ", style="bold") + Text(".venv/bin/mayfly dev examples/hello", style="green")
+        Text("Yours next: ", style="bold") + Text(".venv/bin/mayfly dev examples/hello.yaml", style="green")
     )
     return 0 if all(good) else 1
 

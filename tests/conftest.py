@@ -14,4 +14,4 @@ if str(ROOT) not in sys.path:
 settings.register_profile("mayfly", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("mayfly")
 
-pytest.register_assert_rewrite("tests.conformance")
+pytest.register_assert_rewrite("tests.conformance", "tests.example_answers")

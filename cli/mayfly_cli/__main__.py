@@ -45,7 +45,7 @@ FunctionName = Annotated[str, typer.Argument(metavar="NAME", help="A name, name:
 
 
 @app.command(
-    epilog="[bold]Examples[/]\n\n  mayfly dev\n\n  mayfly dev examples/hello --port 9001\n\n"
+    epilog="[bold]Examples[/]\n\n  mayfly dev\n\n  mayfly dev examples/hello.yaml --port 9001\n\n"
     "  AWS_ENDPOINT_URL_LAMBDA=http://127.0.0.1:9000 aws lambda invoke --function-name hello out.json"
 )
 def dev(

@@ -95,9 +95,7 @@ async def deploy(deployer: Deployer, view: screen.Screen, gateway: Gateway, stop
         return 0
     view.problems(outcome.problems)
     if not outcome.served:
-        present.problem(
-            "No function to serve: see examples/hello/function.yaml for a manifest to begin with."
-        )
+        present.problem("No function to serve: see examples/hello.yaml for a manifest to begin with.")
         return 1
     view.welcome(gateway.url, outcome.served)
     await follow(deployer, view, gateway.logs, outcome, stop)

@@ -28,6 +28,7 @@ def running(
     *,
     logging: dict[str, str] | None = None,
     telemetry: bool = False,
+    called: str = "tested",
     **variables: str,
 ) -> Iterator[Runtime]:
     """A runtime process that has been started on the code, and awaits events from its own Runtime API."""
@@ -40,7 +41,7 @@ def running(
             "loggingConfig": logging or {},
         }
     )
-    target = latest(spec, cluster="local", namespace="default", name="tested", digest="d")
+    target = latest(spec, cluster="local", namespace="default", name=called, digest="d")
     with tempfile.TemporaryDirectory() as tmp:
         paths = InstancePaths(task_root=code, tmp=Path(tmp))
         argv = command.argv(code, handler, variables.get("AWS_LAMBDA_EXEC_WRAPPER"), target.memory_size)

@@ -1,0 +1,72 @@
+"""`mayfly deploy` on a cluster: what is in a folder answers, and what is wrong is told with its reason."""
+
+import json
+
+import pytest
+from tests.cluster.accounts import function, until
+from tests.cluster.mayfly_deploy import deploy
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder with one function, whose code lies beside its manifest."""
+    (tmp_path / "src").mkdir()
+    return tmp_path
+
+
+def write(project, text="def handler(event, context):\n    return 1\n", **spec):
+    manifest = function("hello")
+    manifest["spec"] |= {"code": {"directory": "src"}, **spec}
+    (project / "function.yaml").write_text(json.dumps(manifest))
+    (project / "src/app.py").write_text(text)
+
+
+def test_changed_code_answers_and_equal_code_is_not_sent_again(account, project):
+    words = (project, "--namespace", account.name, "--gateway", account.gateway)
+    write(project)
+    assert "code of hello uploaded" in deploy(*words)
+    account.known("hello")
+    assert account.invoke("hello") == 1
+    write(project, "def handler(event, context):\n    return 2\n")
+    assert "code of hello uploaded" in deploy(*words)
+    until(lambda: account.invoke("hello") == 2, "the new code answers")
+    again = deploy(*words)
+    assert "code of hello is there already" in again
+    assert "function hello unchanged" in again
+
+
+def test_a_function_that_is_not_ready_is_told_with_reason_and_message(account, project):
+    write(project, runtime="python3.99")
+    told = deploy(project, "--namespace", account.name, "--gateway", account.gateway, status=1)
+    ready = account.ready("function", "hello")
+    assert ready["reason"] == "RuntimeNotFound"
+    assert (
+        " ".join(told.split()) == f"error: function hello is not ready: {ready['reason']}: {ready['message']}"
+    )
+
+
+def test_who_does_not_wait_is_not_told(account, project):
+    write(project, runtime="python3.99")
+    said = deploy(project, "--namespace", account.name, "--gateway", account.gateway, "--no-wait")
+    assert "function hello created" in said
+    assert "ready" not in said
+
+
+def test_what_may_still_come_is_waited_for_until_the_time_is_over(account, project):
+    write(project, code={"configMap": {"name": "nowhere"}})
+    told = deploy(project, "--namespace", account.name, "--timeout", "2", status=1)
+    assert "error: function hello is not ready: ConfigMapNotFound: " in told
+
+
+def test_nothing_is_sent_of_a_folder_with_a_mistake(account, project):
+    write(project)
+    (project / "wrong.yaml").write_text(json.dumps(function("other", memorySize=1)))
+    told = deploy(project, "--namespace", account.name, status=2)
+    assert "wrong.yaml:1: spec.memorySize: " in told
+    assert account.kubectl("get", "functions", "--no-headers") == ""
+
+
+def test_a_namespace_that_is_not_there_is_named(gateway, project):
+    write(project)
+    told = deploy(project, "--namespace", "mayfly-nowhere", "--gateway", gateway, status=2)
+    assert 'namespaces "mayfly-nowhere" not found' in told
