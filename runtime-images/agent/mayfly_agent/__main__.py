@@ -42,6 +42,7 @@ def main() -> None:
     else:
         listener.listen(BACKLOG)
         demand_permit(loop, instance, api, told)
+        stand_by(instance, told)
     try:
         loop.run()
     except BaseException:
@@ -83,6 +84,13 @@ def demand_permit(loop: Loop, instance: Instance, api: ControlApi, told: setting
 
     assert told.permits is not None
     api.demand_permit(SignedSpecialise(instance, told.permits, Unpacker(loop), inherited=told.variables))
+
+
+def stand_by(instance: Instance, told: settings.Settings) -> None:
+    """Start the image's standby. Without one the function's runtime is started when it is known."""
+    if told.standby is not None:
+        with contextlib.suppress(OSError):
+            instance.stand_by(told.standby)
 
 
 def runtime_listener() -> socket.socket:

@@ -17,13 +17,15 @@ from .memory import MemoryWatch
 from .output import Output
 from .report import JsonReporter, Measured, TextReporter
 from .server import Server
-from .supervisor import Spawn, Supervisor
+from .spawning import Spawn
+from .supervisor import Supervisor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .failures import Failure
+    from .standby import Description
 
     Ready = Callable[[Failure | None], None]
 
@@ -71,6 +73,13 @@ class Instance:
         self.token: bytes | None = None
         self.exit_status = 0
         loop.before_wait(self._tell_adopters)
+
+    def stand_by(self, description: Description) -> None:
+        """Start a runtime process that waits for its function. Raises OSError if that cannot be done."""
+        from .standby import Standby
+
+        standby = Standby(description, self._output.write_end, runtime_api=self._runtime_api())
+        self._supervisor.keep(standby)
 
     # What the control API calls.
 
@@ -280,13 +289,16 @@ class Instance:
                 done(None if closing else self._function.revision)
 
     def _environment(self) -> dict[str, str]:
-        host, port = self._listener.getsockname()[:2]
-        environment = {**self._function.environment, "AWS_LAMBDA_RUNTIME_API": f"{host}:{port}"}
+        environment = {**self._function.environment, "AWS_LAMBDA_RUNTIME_API": self._runtime_api()}
         if self._function.concurrency > 1:
             directory = environment.get("TMPDIR", "/tmp")  # noqa: S108 - as the function sees it
             path = self._output.provide(f"{directory}/.mayfly-{os.getpid()}.log")
             environment |= {"_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET": path} if path else {}
         return environment
+
+    def _runtime_api(self) -> str:
+        host, port = self._listener.getsockname()[:2]
+        return f"{host}:{port}"
 
     def _terminate(self) -> None:
         self._supervisor.terminate()

@@ -1,13 +1,15 @@
 """What the agent is told by whoever starts it: its arguments and its environment, read once.
 
 mayfly_agent --listen-fd N        on a socket that is inherited and listens already (the local mode)
-mayfly_agent --listen HOST:PORT   in a pod; MAYFLY_PUBLIC_KEY says whose calls to trust, MAYFLY_INSTANCE_UID who it is
+mayfly_agent --listen HOST:PORT   in a pod; MAYFLY_PUBLIC_KEY says whose calls to trust, MAYFLY_INSTANCE_UID who it is,
+                                  MAYFLY_STANDBY, if set, is the file that describes the image's standby (`standby.py`)
 """
 
 from __future__ import annotations
 
 from .permits import Permits
 from .signatures import PublicKey
+from .standby import Description
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,10 +27,10 @@ class SettingsError(Exception):
 class Settings:
     """`descriptor` of the listening socket, or the `address` on which to listen and the `permits` demanded there.
 
-    `variables`: the function's, from Secrets and ConfigMaps.
+    `variables`: the function's, from Secrets and ConfigMaps. `standby`: what a standby is, if there shall be one.
     """
 
-    __slots__ = ("address", "descriptor", "permits", "variables")
+    __slots__ = ("address", "descriptor", "permits", "standby", "variables")
 
     def __init__(
         self,
@@ -37,10 +39,12 @@ class Settings:
         address: tuple[str, int] | None = None,
         permits: Permits | None = None,
         variables: dict[str, str] | None = None,
+        standby: Description | None = None,
     ) -> None:
         self.descriptor = descriptor
         self.address = address
         self.permits = permits
+        self.standby = standby
         self.variables = variables or {}
 
 
@@ -53,6 +57,7 @@ def read(arguments: list[str], environment: Mapping[str, str]) -> Settings:
             return Settings(
                 address=_address(address),
                 permits=_permits(environment),
+                standby=_standby(environment.get("MAYFLY_STANDBY", "")),
                 variables={
                     name.removeprefix(FUNCTION_VARIABLE): value
                     for name, value in environment.items()
@@ -78,3 +83,13 @@ def _permits(environment: Mapping[str, str]) -> Permits:
         return Permits(PublicKey(environment.get("MAYFLY_PUBLIC_KEY", "")), uid=uid)
     except ValueError as error:
         raise SettingsError(f"MAYFLY_PUBLIC_KEY should be the gateway's public key: {error}") from None
+
+
+def _standby(path: str) -> Description | None:
+    if not path:
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:
+            return Description(file.read())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SettingsError(f"MAYFLY_STANDBY should be a file that describes a standby: {error!r}") from None

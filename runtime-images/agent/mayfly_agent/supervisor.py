@@ -11,13 +11,14 @@ import signal
 
 from . import processes
 from .loop import Loop, Timer, monotonic
+from .spawning import Spawn, launch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TELEMETRY = 3
-"""The descriptor on which runtime clients write framed log messages."""
+    from .standby import Standby
+
 TREE_AGE = 0.5
 """Seconds for which the memory check trusts the last list of processes: reading the whole table is dear."""
 WEIGH_AGE = 0.2
@@ -27,17 +28,6 @@ KILL_TIME = 5.0
 """Seconds after which what does not end (another user's, or stuck in the kernel) is left to whoever ends the pod."""
 KILL_PAUSES = (0.001, 0.01)
 REAPED_AT_ONCE = 1000
-
-
-class Spawn:
-    """What to run: argument vector, working directory, environment."""
-
-    __slots__ = ("argv", "directory", "environment")
-
-    def __init__(self, argv: list[str], *, directory: str, environment: dict[str, str]) -> None:
-        self.argv = argv
-        self.directory = directory
-        self.environment = environment
 
 
 class Killing:
@@ -53,16 +43,15 @@ class Killing:
         self.again = again
 
 
-def reopened(pipe: int) -> int:
-    """Another descriptor of the pipe with flags of its own, where the system can.
+class Fallback:
+    """A standby that was told what to become, and what to start if it ends before it has."""
 
-    Node.js makes its standard output non-blocking; the stock client would then lose what it writes to a telemetry
-    descriptor that shares the flags.
-    """
-    try:
-        return os.open(f"/dev/fd/{pipe}", os.O_WRONLY)
-    except OSError:
-        return os.dup(pipe)
+    __slots__ = ("output", "spawn", "standby")
+
+    def __init__(self, standby: Standby, spawn: Spawn, output: int) -> None:
+        self.standby = standby
+        self.spawn = spawn
+        self.output = output
 
 
 class Supervisor:
@@ -72,6 +61,8 @@ class Supervisor:
         self._loop = loop
         self._on_exit = on_exit
         self._pid: int | None = None
+        self._standby: Standby | None = None
+        self._fallback: Fallback | None = None
         self._killing: Killing | None = None
         self._frozen: list[int] = []
         self._tree: list[int] = []
@@ -91,30 +82,21 @@ class Supervisor:
 
         Raises OSError when its directory or its program is not there or may not be run.
         """
-        telemetry = reopened(output)
-        actions = [
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, output, 1),
-            (os.POSIX_SPAWN_DUP2, output, 2),
-            (os.POSIX_SPAWN_DUP2, telemetry, TELEMETRY),
-        ]
-        try:
-            os.chdir(spawn.directory)
-            with processes.expendable():
-                self._pid = os.posix_spawn(
-                    spawn.argv[0],
-                    spawn.argv,
-                    {**spawn.environment, "_LAMBDA_TELEMETRY_LOG_FD": str(TELEMETRY)},
-                    file_actions=actions,
-                    setpgroup=0,
-                    setsigmask=[],
-                    setsigdef=processes.SHIELDED,
-                )
-        finally:
-            os.chdir("/")
-            os.close(telemetry)
+        standby, self._standby = self._standby, None
+        if standby is not None and standby.take(spawn):
+            self._fallback = Fallback(standby, spawn, output)
+            self._began(standby.pid)
+        else:
+            self._began(launch(spawn, output))
+
+    def keep(self, standby: Standby) -> None:
+        """Have this process become the runtime, if it can, the first time that one is started."""
+        self._standby = standby
+
+    def _began(self, pid: int) -> None:
+        self._pid = pid
         self._peak = 0
-        self._tree = [self._pid]
+        self._tree = [pid]
         self._tree_seen = None
         self._tree_listed = monotonic()
 
@@ -186,6 +168,7 @@ class Supervisor:
         """
         if self._killing is None:
             self._note_record()
+            self._fallback = None
             self._killing = Killing(self._loop.call_later(KILL_PAUSES[0], self._kill_round))
             self._kill()
             # What has ended already sends no signal any more.
@@ -228,10 +211,21 @@ class Supervisor:
         left, status = self._wait()
         killing = self._killing
         if killing is None:
-            if status is not None:
+            if status is not None and not self._start_instead():
                 self._on_exit(status)
         elif not left and (processes.LINUX or not any(map(processes.exists, killing.seen))):
             self._killed(killing)
+
+    def _start_instead(self) -> bool:
+        """Whether what ended was a standby that had not become the runtime yet: then a fresh process is."""
+        fallback, self._fallback = self._fallback, None
+        if fallback is None or fallback.standby.taken():
+            return False
+        try:
+            self._began(launch(fallback.spawn, fallback.output))
+        except OSError:
+            return False
+        return True
 
     def _wait(self) -> tuple[bool, int | None]:
         """Reap what has ended. Returns whether any child is left, and the runtime's status if it was among them.
@@ -250,6 +244,9 @@ class Supervisor:
                 self._pid = None
                 status = ended
                 self._note_peak(usage.ru_maxrss)
+            elif self._standby is not None and pid == self._standby.pid:
+                self._standby.close()
+                self._standby = None
         self._loop.call_later(0, self._reap)
         return True, status
 
