@@ -194,7 +194,9 @@ class Fleet:
         self, pool: Pool, digest: str, instance: Instance, sock: socket.socket | None = None
     ) -> LiveInstance:
         live = LiveInstance(instance, digest=digest)
-        live.connection = await _connect(instance, self._agent_events(pool, live), sock)
+        # There before it is open: what is cancelled or reset while it opens is lost like any other.
+        live.connection = AgentConnection(self._agent_events(pool, live))
+        await _connect(instance, live.connection, sock)
         return live
 
     async def _open_lanes(self, pool: Pool, launch: Launch, instance: Instance, first: LiveInstance) -> None:
@@ -230,18 +232,16 @@ def _complain(task: asyncio.Task[None]) -> None:
 
 
 async def _connect(
-    instance: Instance, events: AgentEvents, sock: socket.socket | None = None
-) -> AgentConnection:
-    """A connection to the instance's agent, on a socket that is connected already if there is one."""
+    instance: Instance, connection: AgentConnection, sock: socket.socket | None = None
+) -> None:
+    """Open a connection to the instance's agent, on a socket that is connected already if there is one."""
     loop = asyncio.get_running_loop()
-    factory = partial(AgentConnection, events)
     if sock is not None:
-        _, connection = await loop.create_connection(factory, sock=sock)
+        await loop.create_connection(lambda: connection, sock=sock)
     elif isinstance(instance.address, str):
-        _, connection = await loop.create_unix_connection(factory, instance.address)
+        await loop.create_unix_connection(lambda: connection, instance.address)
     else:
-        _, connection = await loop.create_connection(factory, *instance.address)
-    return connection
+        await loop.create_connection(lambda: connection, *instance.address)
 
 
 async def _specialise(connection: AgentConnection, instance: Instance) -> None:

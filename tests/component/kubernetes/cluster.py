@@ -196,7 +196,7 @@ class Replica:
         self.packages = Packages(store, fetch)
         self.session = aiohttp.ClientSession()
 
-    async def start(self, **settings) -> None:
+    async def start(self, owners_known=None, **settings) -> None:
         configuration = Configuration()
         configuration.host = self.server.url
         self.gateway = Gateway(Settings(**{"port": 0, "stop_time": 0.2, "launch_time": 10.0, **settings}))
@@ -213,7 +213,7 @@ class Replica:
         )
         await self.gateway.start(self.backend, ready=self.backend.ready)
         dispatcher = self.gateway.dispatcher
-        self.backend.start(adopt=dispatcher.adopt, let_go=dispatcher.let_go)
+        self.backend.start(adopt=dispatcher.adopt, let_go=dispatcher.let_go, owners_known=owners_known)
 
     async def stop(self) -> None:
         await self.gateway.stop()

@@ -18,12 +18,13 @@ async def cluster() -> AsyncIterator[SimpleNamespace]:
         operator, kubelet, store = Operator(server), Kubelet(server), Store()
         server.put(VERSIONS, version())
 
-        async def replica(*, mine: bool = True, **settings) -> Replica:
+        async def replica(*, mine: bool = True, serves: bool = True, **settings) -> Replica:
             new = Replica(server, store, fetch=None)
             new.owners.mine = mine
             await new.start(**settings)
             replicas.append(new)
-            await new.serves()
+            if serves:
+                await new.serves()
             return new
 
         running = asyncio.create_task(kubelet.run())

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from mayfly_gateway import agent_calls
 from mayfly_gateway.backends import Instance, InstanceTakenError
@@ -90,10 +90,17 @@ class KubernetesBackend:
         """Whether all functions and instances are known."""
         return self._versions.warm.is_set() and self._instances.warm.is_set()
 
-    def start(self, *, adopt: Adopt, let_go: Callable[[tuple[str, str]], None]) -> None:
+    def start(
+        self,
+        *,
+        adopt: Adopt,
+        let_go: Callable[[tuple[str, str]], None],
+        owners_known: asyncio.Event | None = None,
+    ) -> None:
         """Follow the cluster; returns at once.
 
         `adopt(target, instance, bare)` takes over an instance, `let_go(function)` leaves those of a function.
+        `owners_known` is set once it is known which functions are whose, None where that is so from the start.
         """
         self._let_go = let_go
         self._sites = Sites(
@@ -101,7 +108,10 @@ class KubernetesBackend:
         )
         self._around.catalogue.on_change(self._on_target)
         self._around.ownership.on_change(self._on_owners)
-        self._tasks = [asyncio.create_task(self._follow(work)) for work in (self._instances, self._versions)]
+        self._tasks = [
+            asyncio.create_task(self._instances.run()),
+            asyncio.create_task(self._follow_versions(owners_known)),
+        ]
 
     async def close(self) -> None:
         """Follow the cluster no more. The instances go on, for the gateways that are left."""
@@ -209,8 +219,12 @@ class KubernetesBackend:
 
     # What the cluster tells.
 
-    async def _follow(self, work: Watch[Any]) -> None:
-        await work.run()
+    async def _follow_versions(self, owners_known: asyncio.Event | None) -> None:
+        # A Version without its pods would be scaled to none, and one that is another's by two.
+        await self._instances.warm.wait()
+        if owners_known is not None:
+            await owners_known.wait()
+        await self._versions.run()
 
     def _on_version(self, before: VersionObject | None, after: VersionObject | None) -> None:
         self._names.follow(before, after)

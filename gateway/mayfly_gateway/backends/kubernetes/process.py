@@ -76,11 +76,13 @@ async def run(settings: ClusterSettings) -> None:
     await gateway.start(
         backend,
         replicas=ReplicaSettings(ownership=ownership, token=keys.word("gateways")),
-        ready=lambda: backend.ready() and replicas.known,
+        ready=lambda: backend.ready() and replicas.known.is_set(),
         archives=ArchiveRoutes(archives),
         log_elsewhere=where_the_log_is,
     )
-    backend.start(adopt=gateway.dispatcher.adopt, let_go=gateway.dispatcher.let_go)
+    backend.start(
+        adopt=gateway.dispatcher.adopt, let_go=gateway.dispatcher.let_go, owners_known=replicas.known
+    )
     following = asyncio.create_task(replicas.run())
     _log.info("serving on %s", gateway.url)
     await stopping.wait()

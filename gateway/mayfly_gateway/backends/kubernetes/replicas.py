@@ -36,9 +36,9 @@ class Replicas:
         )
 
     @property
-    def known(self) -> bool:
-        """Whether the replicas were read once."""
-        return self._watch.warm.is_set()
+    def known(self) -> asyncio.Event:
+        """Set once the replicas were read."""
+        return self._watch.warm
 
     async def run(self) -> None:
         """Follow until cancelled."""

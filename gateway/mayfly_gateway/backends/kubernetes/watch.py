@@ -34,6 +34,8 @@ class Metadata(Protocol):
     @property
     def namespace(self) -> str: ...  # noqa: D102
     @property
+    def uid(self) -> str: ...  # noqa: D102
+    @property
     def resource_version(self) -> str: ...  # noqa: D102
 
 
@@ -158,6 +160,10 @@ class Watch(Generic[T]):
             return
         if before and after and before.metadata.resource_version == after.metadata.resource_version:
             return
+        if before and after and before.metadata.uid != after.metadata.uid:
+            # It was deleted, and another one of its name created, while nobody told.
+            self._put(key, None)
+            before = None
         if after is None:
             del self.objects[key]
         else:

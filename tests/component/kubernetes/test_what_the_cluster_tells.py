@@ -1,0 +1,72 @@
+"""The gateway's view of the cluster stays true through long lines, gaps and everything that comes twice."""
+
+import asyncio
+
+from tests.component.kubernetes.api_server import PODS, VERSIONS
+from tests.component.kubernetes.cluster import HELLO, NAMESPACE, until, version
+
+
+def wanted(cluster) -> int:
+    return cluster.server.objects[VERSIONS][HELLO]["spec"].get("instances", 0)
+
+
+def placed(replica):
+    return replica.backend._sites.find(HELLO).placement.placed
+
+
+async def test_a_version_with_much_code_is_followed(cluster):
+    replica = await cluster.replica()
+    code = {"inline": {f"file{n}.py": "#" * 90_000 for n in range(10)}}
+    cluster.server.put(VERSIONS, version(code=code, memorySize=256))
+    await until(lambda: replica.gateway.catalogue.get(NAMESPACE, "hello").memory_size == 256)
+
+
+async def test_a_pod_replaced_by_another_of_its_name_while_nobody_told_is_gone(cluster):
+    replica = await cluster.replica()
+    assert (await replica.invoke())[0] == 200
+    ((key, item),) = cluster.server.objects[PODS].items()
+    old = item["metadata"]["uid"]
+    cluster.operator.paused = True
+    cluster.server.delete_unseen(PODS, key)
+    new = cluster.server.put_unseen(
+        PODS,
+        {
+            "metadata": {k: v for k, v in item["metadata"].items() if k not in ("uid", "resourceVersion")},
+            "status": {"phase": "Pending"},
+        },
+    )
+    cluster.server.compact()
+    cluster.server.drop_watches()
+    await until(lambda: new["metadata"]["uid"] in placed(replica))
+    assert old not in placed(replica)
+
+
+async def test_a_gateway_that_starts_does_not_scale_what_it_has_not_seen_yet(cluster):
+    first = await cluster.replica()
+    assert (await first.invoke())[0] == 200
+    first.owners.change(False)
+    cluster.server.scaled.clear()
+    cluster.server.withheld.add(PODS)
+    second = await cluster.replica(serves=False)
+    await until(lambda: second.backend._versions.warm.is_set() or second.backend._instances._pause > 0.5)
+    cluster.server.withheld.clear()
+    await until(lambda: second.gateway.dispatcher.counts("shop", "hello")[0] == 1)
+    assert cluster.server.scaled == []
+
+
+async def test_a_gateway_that_does_not_know_the_others_yet_takes_nothing(cluster):
+    first = await cluster.replica()
+    assert (await first.invoke())[0] == 200
+    (agent,) = cluster.kubelet.agents.values()
+    known = asyncio.Event()
+    cluster.server.requests.clear()
+    second = await cluster.replica(serves=False, owners_known=known)
+    await until(lambda: cluster.server.requests.count(("GET", PODS)) == 2)
+    assert (await second.invoke())[0] == 404
+    assert ("GET", VERSIONS) not in cluster.server.requests
+    assert not second.backend.ready()
+    second.owners.mine = False
+    known.set()
+    await second.serves()
+    assert second.backend._sites.find(HELLO) is None
+    assert len(agent.connections) == 1
