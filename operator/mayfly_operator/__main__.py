@@ -15,6 +15,7 @@ from typing import Any, Final
 import uvloop
 
 from mayfly_operator import handlers, health
+from mayfly_operator.alias_reconciler import AliasReconciler
 from mayfly_operator.apply import Cluster, RefusedByServerError, UnavailableError
 from mayfly_operator.cache import Cache
 from mayfly_operator.events import Events
@@ -23,6 +24,7 @@ from mayfly_operator.intake import Intake
 from mayfly_operator.leadership import Leadership
 from mayfly_operator.lists import Lists
 from mayfly_operator.network_policies import NetworkPolicies
+from mayfly_operator.publisher import Publisher
 from mayfly_operator.settings import Settings, SettingsError, read_settings
 from mayfly_operator.sweep import Sweep
 from mayfly_operator.version_reconciler import VersionReconciler
@@ -30,6 +32,7 @@ from mayfly_operator.work_queue import WorkQueue
 
 _FUNCTION_WORKERS: Final = 8
 _VERSION_WORKERS: Final = 24
+_ALIAS_WORKERS: Final = 4
 _log = logging.getLogger("mayfly_operator")
 
 
@@ -69,13 +72,22 @@ async def _lead(settings: Settings, cluster: Cluster, told: health.Health) -> No
     events, lists = Events(cluster), Lists(cache, cluster, intake)
     policies = NetworkPolicies(cluster, settings.network_policy)
     functions = FunctionReconciler(
-        cache=cache, cluster=cluster, intake=intake, events=events, policies=policies, settings=settings
+        cache=cache,
+        cluster=cluster,
+        intake=intake,
+        events=events,
+        policies=policies,
+        publisher=Publisher(cache=cache, cluster=cluster, intake=intake, events=events),
+        settings=settings,
     )
+    aliases = AliasReconciler(cache=cache, cluster=cluster, intake=intake, events=events)
     versions = VersionReconciler(
         cache=cache, cluster=cluster, intake=intake, events=events, settings=settings
     )
     intake.functions = WorkQueue("Function", functions.reconcile, workers=_FUNCTION_WORKERS)
     intake.versions = WorkQueue("Version", versions.reconcile, workers=_VERSION_WORKERS)
+    intake.aliases = WorkQueue("Alias", aliases.reconcile, workers=_ALIAS_WORKERS)
+    queues = intake.functions, intake.versions, intake.aliases
     sweep = Sweep(
         cache=cache,
         cluster=cluster,
@@ -83,16 +95,17 @@ async def _lead(settings: Settings, cluster: Cluster, told: health.Health) -> No
         policies=policies,
         functions=intake.functions,
         versions=intake.versions,
+        aliases=intake.aliases,
         settings=settings,
     )
-    told.cache, told.lists, told.queues = cache, lists, (intake.functions, intake.versions)
+    told.cache, told.lists, told.queues = cache, lists, queues
     await _load(lists)
     counts = len(cache.functions), len(cache.versions), len(cache.pods)
     _log.info("%d Functions, %d Versions, %d instances", *counts)
     # Before kopf starts: it ends every task that was started after it.
     tasks = [
         asyncio.create_task(part)
-        for part in (intake.functions.run(), intake.versions.run(), sweep.run(), sweep.compare())
+        for part in (*(queue.run() for queue in queues), sweep.run(), sweep.compare())
     ]
     await asyncio.sleep(0)
     try:

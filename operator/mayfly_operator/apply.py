@@ -21,11 +21,14 @@ from kubernetes.aio.config import load_incluster_config, load_kube_config
 from mayfly_model.labels import INSTANCE_SELECTOR, OPERATOR_FIELD_MANAGER
 from mayfly_operator.views import Identity, Json, Key
 
-Kind = Literal["functions", "versions", "pods", "configmaps", "events", "leases", "networkpolicies"]
+Kind = Literal[
+    "functions", "versions", "aliases", "pods", "configmaps", "events", "leases", "networkpolicies"
+]
 
 _GROUPS: Final[Mapping[str, str]] = {
     "functions": "apis/mayfly.dev/v1beta1",
     "versions": "apis/mayfly.dev/v1beta1",
+    "aliases": "apis/mayfly.dev/v1beta1",
     "pods": "api/v1",
     "configmaps": "api/v1",
     "events": "api/v1",
@@ -159,8 +162,8 @@ class Cluster:
         query = {"fieldManager": OPERATOR_FIELD_MANAGER}
         return await self._request("POST", _path(kind, namespace), query, manifest, _JSON)
 
-    async def merge(self, kind: Kind, key: Key, patch: Json) -> Json:
-        """Change some fields of an object; returns it.
+    async def merge(self, kind: Kind, key: Key, patch: Json, subresource: str = "") -> Json:
+        """Change some fields of an object, or of its status; returns it.
 
         Raises:
             UnavailableError: the server is away; the write may have been done.
@@ -168,7 +171,7 @@ class Cluster:
             NotLeadingError: nothing was sent.
         """
         self._check()
-        return await self._request("PATCH", _path(kind, *key), {}, patch, _MERGE)
+        return await self._request("PATCH", _path(kind, *key, subresource), {}, patch, _MERGE)
 
     async def delete(self, kind: Kind, item: Identity) -> None:
         """Delete exactly this object; that it is gone, or another one of its name, is fine.

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Generic, Protocol, TypeVar
 
-from mayfly_operator.views import FunctionView, Key, PodView, VersionView
+from mayfly_operator.views import AliasView, FunctionView, Key, PodView, VersionView
 
 _GRAVES: Final = 4096
 """How many deleted uids are remembered: answers to requests may come after the news of a deletion."""
@@ -96,7 +96,11 @@ class Cache:
 
     functions: Objects[FunctionView] = field(default_factory=Objects)
     versions: Objects[VersionView] = field(default_factory=Objects)
+    aliases: Objects[AliasView] = field(default_factory=Objects)
     pods: Objects[PodView] = field(default_factory=Objects)
+    _published: dict[Key, set[Key]] = field(default_factory=dict)
+    _aliases: dict[Key, set[Key]] = field(default_factory=dict)
+    _highest: dict[str, int] = field(default_factory=dict)
     _claims: dict[Key, set[Key]] = field(default_factory=dict)
     _holders: dict[Key, set[Key]] = field(default_factory=dict)
     _instances: dict[Key, dict[str, PodView]] = field(default_factory=dict)
@@ -109,6 +113,10 @@ class Cache:
         """Take over a Version."""
         return self._version(self.versions.put(new))
 
+    def put_alias(self, new: AliasView) -> Change[AliasView] | None:
+        """Take over an Alias."""
+        return self._alias(self.aliases.put(new))
+
     def put_pod(self, new: PodView) -> Change[PodView] | None:
         """Take over a pod."""
         return self._pod(self.pods.put(new))
@@ -120,6 +128,10 @@ class Cache:
     def remove_version(self, key: Key, uid: str) -> Change[VersionView] | None:
         """Forget a Version."""
         return self._version(self.versions.remove(key, uid))
+
+    def remove_alias(self, key: Key, uid: str) -> Change[AliasView] | None:
+        """Forget an Alias."""
+        return self._alias(self.aliases.remove(key, uid))
 
     def remove_pod(self, key: Key, uid: str) -> Change[PodView] | None:
         """Forget a pod."""
@@ -137,6 +149,20 @@ class Cache:
         owners = {(namespace, each.function) for each in held if each is not None}
         return owners | self._claims.get((namespace, lambda_name), set())
 
+    def published(self, function: Key) -> list[VersionView]:
+        """The Versions with numbers that name this Function."""
+        found = (self.versions.get(key) for key in self._published.get(function, ()))
+        return [each for each in found if each is not None]
+
+    def highest(self, uid: str) -> int:
+        """The highest number of the published versions of this uid's Function that were seen to be deleted."""
+        return self._highest.get(uid, 0)
+
+    def aliases_of(self, function: Key) -> list[AliasView]:
+        """The Aliases that name this Function."""
+        found = (self.aliases.get(key) for key in self._aliases.get(function, ()))
+        return [each for each in found if each is not None]
+
     def instances(self, version: Key) -> tuple[PodView, ...]:
         """The pods of a Version."""
         return tuple(self._instances.get(version, {}).values())
@@ -148,7 +174,8 @@ class Cache:
     @property
     def complete(self) -> bool:
         """Whether every kind was listed whole."""
-        return self.functions.complete and self.versions.complete and self.pods.complete
+        kinds = self.functions, self.versions, self.aliases, self.pods
+        return all(each.complete for each in kinds)
 
     def _function(self, change: Change[FunctionView] | None) -> Change[FunctionView] | None:
         if change is not None:
@@ -158,6 +185,8 @@ class Cache:
                 )
             if change.after:
                 _add(self._claims, (change.after.namespace, change.after.lambda_name), change.after.key)
+            elif change.before:
+                self._highest.pop(change.before.uid, None)
         return change
 
     def _version(self, change: Change[VersionView] | None) -> Change[VersionView] | None:
@@ -168,6 +197,26 @@ class Cache:
                 )
             if change.after and change.after.lambda_name:
                 _add(self._holders, (change.after.namespace, change.after.lambda_name), change.after.key)
+            self._number(change)
+        return change
+
+    def _number(self, change: Change[VersionView]) -> None:
+        before, after = change.before, change.after
+        if before and before.number:
+            _discard(self._published, (before.namespace, before.function), before.key)
+        if after and after.number:
+            _add(self._published, (after.namespace, after.function), after.key)
+        elif before and before.number and before.shape is not None:
+            function = self.functions.get((before.namespace, before.function))
+            if function is not None and function.uid == before.owner:
+                self._highest[function.uid] = max(before.number, self.highest(function.uid))
+
+    def _alias(self, change: Change[AliasView] | None) -> Change[AliasView] | None:
+        if change is not None:
+            if change.before:
+                _discard(self._aliases, (change.before.namespace, change.before.function), change.before.key)
+            if change.after:
+                _add(self._aliases, (change.after.namespace, change.after.function), change.after.key)
         return change
 
     def _pod(self, change: Change[PodView] | None) -> Change[PodView] | None:

@@ -1,4 +1,4 @@
-"""Kubernetes Events on Functions, for people: what went wrong, and that it is well again.
+"""Kubernetes Events on Functions and Aliases, for people: what went wrong, and that it is well again.
 
 Rule: the same thing said again raises the count of the Event that says it, and not more often than once a minute.
 An Event that cannot be written is no trouble of the function's.
@@ -13,7 +13,7 @@ from typing import Final
 
 from mayfly_operator import resources
 from mayfly_operator.apply import Cluster, NotLeadingError, RefusedByServerError, UnavailableError
-from mayfly_operator.views import FunctionView
+from mayfly_operator.views import Identity
 
 _REMEMBERED: Final = 2000
 _PAUSE: Final = 60.0
@@ -37,9 +37,9 @@ class Events:
         self._told: OrderedDict[tuple[str, str, str], _Told] = OrderedDict()
 
     async def tell(
-        self, about: FunctionView, *, warning: bool, reason: str, message: str, now: float
+        self, about: Identity, *, kind: str = "Function", warning: bool, reason: str, message: str, now: float
     ) -> None:
-        """Say something of a Function; `now` is a POSIX time."""
+        """Say something of an object of this kind; `now` is a POSIX time."""
         key = about.uid, reason, message
         told = self._told.get(key)
         if told is not None and now - told.last < _PAUSE:
@@ -47,7 +47,7 @@ class Events:
             return
         try:
             if told is None or not await self._again(about, told, now):
-                told = await self._anew(about, warning, reason, message, now)
+                told = await self._anew(about, kind, warning, reason, message, now)
         except (RefusedByServerError, UnavailableError, NotLeadingError) as error:
             _log.info("no event %s for %s/%s: %s", reason, about.namespace, about.name, error)
             return
@@ -56,16 +56,18 @@ class Events:
         if len(self._told) > _REMEMBERED:
             self._told.popitem(last=False)
 
-    async def _anew(self, about: FunctionView, warning: bool, reason: str, message: str, now: float) -> _Told:
+    async def _anew(
+        self, about: Identity, kind: str, warning: bool, reason: str, message: str, now: float
+    ) -> _Told:
         word = hashlib.sha256(f"{about.uid}{reason}{message}{now}".encode()).hexdigest()[:16]
         told = _Told(name=f"{about.name}.{word}", first=now, last=now, count=1)
         manifest = resources.event(
-            about, name=told.name, warning=warning, reason=reason, message=message, time=now
+            about, kind=kind, name=told.name, warning=warning, reason=reason, message=message, time=now
         )
         await self._cluster.create("events", manifest)
         return told
 
-    async def _again(self, about: FunctionView, told: _Told, now: float) -> bool:
+    async def _again(self, about: Identity, told: _Told, now: float) -> bool:
         """Raise the count; False if the Event is forgotten by now."""
         count = told.count + told.untold + 1
         try:

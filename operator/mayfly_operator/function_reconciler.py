@@ -22,6 +22,7 @@ from mayfly_operator.cache import Cache
 from mayfly_operator.events import Events
 from mayfly_operator.intake import Intake
 from mayfly_operator.network_policies import NetworkPolicies
+from mayfly_operator.publisher import Publisher
 from mayfly_operator.settings import Settings
 from mayfly_operator.views import FunctionView, Key, Trouble, VersionView, digest
 
@@ -48,6 +49,7 @@ class FunctionReconciler:
         intake: Intake,
         events: Events,
         policies: NetworkPolicies,
+        publisher: Publisher,
         settings: Settings,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -56,6 +58,7 @@ class FunctionReconciler:
         self._intake = intake
         self._events = events
         self._policies = policies
+        self._publisher = publisher
         self._settings = settings
         self._clock = clock
         self._config_maps: dict[Key, _Seen] = {}
@@ -75,8 +78,9 @@ class FunctionReconciler:
             trouble = await self._ensure_latest(function)
         if trouble is not None:
             await self._give_up_name(function)
+        again = await self._publisher.next_step(function) if trouble is None else None
         await self._report(key, trouble)
-        return self._settings.config_map_interval if function.config_map else None
+        return self._settings.config_map_interval if function.config_map and again is None else again
 
     def _conflict(self, function: FunctionView) -> Trouble | None:
         winner = functions.rival(function, self._cache.claimants(function.namespace, function.lambda_name))

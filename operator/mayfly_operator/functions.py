@@ -44,6 +44,8 @@ def read(item: Json) -> FunctionView:
         config_map=config_map,
         wanted=wanted,
         refused=refused,
+        publish_on_change=spec.get("publish") == "OnChange",
+        last=(item.get("status") or {}).get("lastPublishedVersion") or 0,
         status=item.get("status") or {},
     )
 
@@ -100,8 +102,3 @@ def is_settled(function: FunctionView, version: VersionView | None, same: str | 
 def is_latest(version: VersionView) -> bool:
     """Whether the operator makes this Version out of a Function."""
     return version.name == latest_version_name(version.function)
-
-
-def is_number_to_publish(version: VersionView) -> bool:
-    """Whether a person applied it to publish the Function under that number, and nobody has yet."""
-    return not is_latest(version) and version.shape is None and not version.deleting

@@ -1,16 +1,18 @@
-"""kopf: the watches of Functions, Versions and pods.
+"""kopf: the watches of Functions, Versions, Aliases and pods.
 
 Rule: `on.event` alone, which writes nothing to the objects; every handler hands on what it was told and is done. No
 watch can be silent for longer than a minute without being opened anew.
 """
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import kopf
 
 from mayfly_model.labels import GROUP, INSTANCE_SELECTOR, VERSION
 from mayfly_operator.intake import Intake
+from mayfly_operator.views import Json
 
 _SILENCE: Final = 60
 _END: Final = 2.0
@@ -31,28 +33,25 @@ def registry(intake: Intake, ending: asyncio.Event) -> kopf.OperatorRegistry:
     def login(**arguments: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
 
-    @kopf.on.event(GROUP, VERSION, "functions", registry=handlers)
-    async def function(event: kopf.RawEvent, **_: Any) -> None:
-        if event["type"] == "DELETED":
-            intake.gone("functions", event["object"])
-        else:
-            intake.function(event["object"])
-
-    @kopf.on.event(GROUP, VERSION, "versions", registry=handlers)
-    async def version(event: kopf.RawEvent, **_: Any) -> None:
-        if event["type"] == "DELETED":
-            intake.gone("versions", event["object"])
-        else:
-            intake.version(event["object"])
-
-    @kopf.on.event("", "v1", "pods", registry=handlers)
-    async def pod(event: kopf.RawEvent, **_: Any) -> None:
-        if event["type"] == "DELETED":
-            intake.gone("pods", event["object"])
-        else:
-            intake.pod(event["object"])
-
+    takers = {"functions": intake.function, "versions": intake.version, "aliases": intake.alias}
+    for kind, take in takers.items():
+        kopf.on.event(GROUP, VERSION, kind, registry=handlers)(_taking(intake, kind, take))
+    kopf.on.event("", "v1", "pods", registry=handlers)(_taking(intake, "pods", intake.pod))
     return handlers
+
+
+def _taking(
+    intake: Intake, kind: str, take: Callable[[Json], None]
+) -> Callable[..., Coroutine[Any, Any, None]]:
+    async def handler(event: kopf.RawEvent, **_: Any) -> None:
+        if event["type"] == "DELETED":
+            intake.gone(kind, event["object"])
+        else:
+            take(event["object"])
+
+    # kopf tells handlers apart by their names.
+    handler.__name__ = handler.__qualname__ = kind
+    return handler
 
 
 def operator_settings() -> kopf.OperatorSettings:

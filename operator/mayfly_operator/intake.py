@@ -3,10 +3,11 @@
 Rule: it does not matter who learnt it: a watch, a list or the answer to a write.
 """
 
-from mayfly_model.labels import latest_version_name
-from mayfly_operator import functions
+from mayfly_model.labels import version_name
+from mayfly_operator import aliases, functions, published
 from mayfly_operator.cache import Cache, Change
 from mayfly_operator.views import (
+    AliasView,
     FunctionView,
     Identity,
     Json,
@@ -14,7 +15,6 @@ from mayfly_operator.views import (
     VersionView,
     identity,
     read_pod,
-    read_version,
 )
 from mayfly_operator.work_queue import WorkQueue
 
@@ -26,6 +26,7 @@ class Intake:
         self._cache = cache
         self.functions: WorkQueue | None = None
         self.versions: WorkQueue | None = None
+        self.aliases: WorkQueue | None = None
 
     def function(self, item: Json) -> None:
         """A Function as it is."""
@@ -33,7 +34,12 @@ class Intake:
 
     def version(self, item: Json) -> None:
         """A Version as it is."""
-        self._version(self._cache.put_version(read_version(item)))
+        known = self._cache.versions.get(Identity(**identity(item)).key)
+        self._version(self._cache.put_version(published.read(item, known)))
+
+    def alias(self, item: Json) -> None:
+        """An Alias as it is."""
+        self._alias(self._cache.put_alias(aliases.read(item)))
 
     def pod(self, item: Json) -> None:
         """An instance's pod as it is."""
@@ -46,12 +52,14 @@ class Intake:
         self.forget(kind, Identity(**identity(item)))
 
     def forget(self, kind: str, item: Identity) -> None:
-        """An object of one of the kinds functions, versions and pods that is there no more."""
+        """An object of one of the kinds functions, versions, aliases and pods that is there no more."""
         match kind:
             case "functions":
                 self._function(self._cache.remove_function(item.key, item.uid))
             case "versions":
                 self._version(self._cache.remove_version(item.key, item.uid))
+            case "aliases":
+                self._alias(self._cache.remove_alias(item.key, item.uid))
             case _:
                 change = self._cache.remove_pod(item.key, item.uid)
                 if change is not None and change.before is not None:
@@ -61,21 +69,42 @@ class Intake:
         if change is None:
             return
         states = [each for each in (change.before, change.after) if each is not None]
-        self._add_function(states[0].key)
+        key = states[0].key
+        self._add_function(key)
         if len(states) == 1 or _claim(states[0]) != _claim(states[1]):
             for name in {each.lambda_name for each in states}:
-                for key in self._cache.named(states[0].namespace, name):
-                    self._add_function(key)
+                for other in self._cache.named(states[0].namespace, name):
+                    self._add_function(other)
+        for version in self._cache.published(key):
+            if published.is_asked_for(version):
+                self._add_version(version.key)
+        if change.before is None or change.after is None:
+            for alias in self._cache.aliases_of(key):
+                self._add_alias(alias.key)
 
     def _version(self, change: Change[VersionView] | None) -> None:
         if change is None:
             return
-        some = change.after or change.before
+        before, after = change.before, change.after
+        some = after or before
         if some is None:
             return
         self._add_version(some.key)
-        if some.name == latest_version_name(some.function):
+        anew = before is None or after is None or _publishing(before) != _publishing(after)
+        if functions.is_latest(some) or anew:
             self._add_function((some.namespace, some.function))
+        if anew:
+            for alias in self._cache.aliases_of((some.namespace, some.function)):
+                self._add_alias(alias.key)
+
+    def _alias(self, change: Change[AliasView] | None) -> None:
+        if change is None:
+            return
+        for each in (change.before, change.after):
+            if each is not None:
+                self._add_alias(each.key)
+                for version in aliases.refers_to(each):
+                    self._add_version((each.namespace, version_name(each.function, version)))
 
     def _add_function(self, key: Key) -> None:
         if self.functions is not None:
@@ -85,6 +114,14 @@ class Intake:
         if self.versions is not None:
             self.versions.add(key)
 
+    def _add_alias(self, key: Key) -> None:
+        if self.aliases is not None:
+            self.aliases.add(key)
+
 
 def _claim(function: FunctionView) -> tuple[str, str, bool]:
     return function.lambda_name, function.created, function.deleting
+
+
+def _publishing(version: VersionView) -> tuple[str, str, str | None, bool, bool]:
+    return version.uid, version.digest, version.owner, version.deleting, version.shape is None

@@ -13,10 +13,10 @@ from typing import Final, Literal
 from mayfly_operator.apply import Cluster
 from mayfly_operator.cache import Cache, Objects
 from mayfly_operator.intake import Intake
-from mayfly_operator.views import FunctionView, Identity, Json, PodView, VersionView, identity
+from mayfly_operator.views import AliasView, FunctionView, Identity, Json, PodView, VersionView, identity
 
-Watched = Literal["functions", "versions", "pods"]
-WATCHED: Final[tuple[Watched, ...]] = ("functions", "versions", "pods")
+Watched = Literal["functions", "versions", "aliases", "pods"]
+WATCHED: Final[tuple[Watched, ...]] = ("functions", "versions", "aliases", "pods")
 _GRACE: Final = 5.0
 """Seconds that news may take: of what a list has, the watch may just be telling."""
 _DEAF: Final = 2
@@ -116,14 +116,20 @@ class Lists:
                 self._intake.function(item)
             case "versions":
                 self._intake.version(item)
+            case "aliases":
+                self._intake.alias(item)
             case "pods":
                 self._intake.pod(item)
 
-    def _objects(self, kind: Watched) -> Objects[FunctionView] | Objects[VersionView] | Objects[PodView]:
+    def _objects(
+        self, kind: Watched
+    ) -> Objects[FunctionView] | Objects[VersionView] | Objects[AliasView] | Objects[PodView]:
         match kind:
             case "functions":
                 return self._cache.functions
             case "versions":
                 return self._cache.versions
+            case "aliases":
+                return self._cache.aliases
             case "pods":
                 return self._cache.pods

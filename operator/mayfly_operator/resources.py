@@ -5,7 +5,7 @@ mounts nothing: volumes double an instance's start.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from mayfly_model.labels import (
     REVISION_ANNOTATION,
     instance_labels,
     latest_version_name,
-    split_name,
+    version_name,
     version_selector,
 )
 from mayfly_model.limits import MEMORY_MB_PER_VCPU, UNPACKED_CODE_BYTES
@@ -36,7 +36,6 @@ _NO_MESSAGE: Final = "/root/termination-log"
 """Where user code cannot write: the file is the node's, its mode is 0666, and no limit counts what is in it."""
 _LOGS_MB: Final = 50
 """What a kubelet keeps of a container's log, which counts as its ephemeral storage: five files of 10 MB."""
-_CONTENT: Final = ("functionName", "configuration", "codeSha256", "revision")
 _EVENT_MESSAGE: Final = 1024
 _CODE_MB: Final = math.ceil(UNPACKED_CODE_BYTES / 2**20)
 
@@ -48,13 +47,23 @@ def version(function: FunctionView, spec: Json) -> Manifest:
     return _version(function, latest_version_name(function.name), spec)
 
 
-def published(of: VersionView, function: FunctionView, latest: Json) -> Manifest:
-    """A version that a person asked for by its number: the Function's `$LATEST`, under that number.
+def published(function: FunctionView, number: int, spec: Json) -> Manifest:
+    """A published version, as it is created; `spec` comes from the model's rule."""
+    return _version(function, version_name(function.name, str(number)), spec)
 
-    The description is left out, for it is the person's.
-    """
-    content = {key: latest["spec"][key] for key in _CONTENT if key in latest["spec"]}
-    return _version(function, of.name, {**content, "functionVersion": split_name(of.name)[1]})
+
+def filled(of: VersionView, function: FunctionView, spec: Json) -> Manifest:
+    """A version that a person asked for by its number; it is refused if that is no more, or another one of its name."""
+    manifest = _version(function, of.name, spec)
+    manifest["metadata"]["uid"] = of.uid
+    return manifest
+
+
+def owned(references: Iterable[Json], function: FunctionView) -> list[Json]:
+    """Owner references of an object, with the Function among them: its controller, if it has no other."""
+    others = [each for each in references if each.get("uid") != function.uid]
+    mine = _owner("Function", function)
+    return [*others, mine | {"controller": not any(each.get("controller") for each in others)}]
 
 
 def _version(function: FunctionView, name: str, spec: Json) -> Manifest:
@@ -220,16 +229,16 @@ def selector(of: VersionView) -> str:
 
 
 def event(
-    about: FunctionView, *, name: str, warning: bool, reason: str, message: str, time: float
+    about: Identity, *, kind: str, name: str, warning: bool, reason: str, message: str, time: float
 ) -> Manifest:
-    """An Event on a Function; `time` is POSIX."""
+    """An Event on an object of a kind; `time` is POSIX."""
     return {
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {"namespace": about.namespace, "name": name},
         "involvedObject": {
             "apiVersion": API_VERSION,
-            "kind": "Function",
+            "kind": kind,
             "namespace": about.namespace,
             "name": about.name,
             "uid": about.uid,

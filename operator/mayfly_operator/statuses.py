@@ -4,7 +4,7 @@ Rule: pure. A status is written only when it says something else than before; a 
 status. What the gateway found out is read and never written.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -40,9 +40,13 @@ def conditions(status: Json) -> tuple[Condition, ...]:
 
 
 def version_status(
-    version: VersionView, pods: Collection[PodView], trouble: Trouble | None, now: datetime
+    version: VersionView,
+    pods: Collection[PodView],
+    trouble: Trouble | None,
+    now: datetime,
+    aliases: Iterable[str] = (),
 ) -> NewStatus | None:
-    """What a Version's status must become; None if it says so already."""
+    """What a Version's status must become; None if it says so already. `aliases` are those that refer to it."""
     older = conditions(version.status)
     instances = condition(
         ConditionType.INSTANCES_AVAILABLE,
@@ -55,17 +59,19 @@ def version_status(
     )
     others = [each for each in older if each.type not in _OURS]
     ready = fold((*others, instances), now=now, generation=version.generation, revision=version.revision)
-    new = [_since(each, older) for each in (ready, instances)]
+    new = [since(each, older) for each in (ready, instances)]
     fields = {
         "observedGeneration": version.generation,
         "instances": len(alive_of_any_content(version, pods)),
         "labelSelector": selector(version),
+        "aliases": sorted(aliases),
         "conditions": [as_applied(each) for each in new],
     }
-    return _news(version.status, fields)
+    return news(version.status, fields)
 
 
-def _since(new: Condition, older: tuple[Condition, ...]) -> Condition:
+def since(new: Condition, older: tuple[Condition, ...]) -> Condition:
+    """A condition, with the time of transition that it has already."""
     before = next((each for each in older if each.type == new.type), None)
     return new if before is None else new.since(before)
 
@@ -94,11 +100,11 @@ def function_status(
     fields: dict[str, Any] = {
         "observedGeneration": function.generation,
         "instances": version.status.get("instances", 0) if version else 0,
-        "conditions": [as_applied(_since(ready, older))],
+        "conditions": [as_applied(since(ready, older))],
     }
     if version and version.status.get("lastInvocationTime"):
         fields["lastInvocationTime"] = version.status["lastInvocationTime"]
-    return _news(function.status, fields)
+    return news(function.status, fields)
 
 
 def _function_ready(
@@ -117,14 +123,18 @@ def _function_ready(
     return ready and ready.model_copy(update={"observed_generation": function.generation})
 
 
-def _news(before: Json, fields: Mapping[str, Any]) -> NewStatus | None:
+def news(before: Json, fields: Mapping[str, Any], optional: Iterable[str] = ()) -> NewStatus | None:
+    """The status to write; None if `before` says all of it. `optional` fields are taken back when left out."""
     types = [each["type"] for each in fields["conditions"]]
     told = {each.get("type"): each for each in before.get("conditions") or ()}
     changed = [kind for kind, new in zip(types, fields["conditions"], strict=True) if told.get(kind) != new]
-    plain = any(before.get(key) != value for key, value in fields.items() if key != "conditions")
+    plain = {key for key, value in fields.items() if key != "conditions" and before.get(key) != value}
+    plain |= {key for key in optional if key in before and key not in fields}
     if not changed and not plain:
         return None
-    return NewStatus(fields, urgent=any(_differs(told.get(kind), fields, kind) for kind in changed))
+    # Who deletes a version is refused by what this says of aliases.
+    urgent = "aliases" in plain or any(_differs(told.get(kind), fields, kind) for kind in changed)
+    return NewStatus(fields, urgent=urgent)
 
 
 def _differs(before: Json | None, fields: Mapping[str, Any], kind: str) -> bool:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable
 from typing import Final
 
-from mayfly_operator import functions
+from mayfly_operator import functions, published
 from mayfly_operator.apply import Cluster, NotLeadingError, RefusedByServerError, UnavailableError
 from mayfly_operator.cache import Cache
 from mayfly_operator.lists import Lists
@@ -35,6 +35,7 @@ class Sweep:
         policies: NetworkPolicies,
         functions: WorkQueue,
         versions: WorkQueue,
+        aliases: WorkQueue,
         settings: Settings,
     ) -> None:
         self._cache = cache
@@ -43,6 +44,7 @@ class Sweep:
         self._policies = policies
         self._functions = functions
         self._versions = versions
+        self._aliases = aliases
         self._settings = settings
 
     async def run(self) -> None:
@@ -70,6 +72,8 @@ class Sweep:
             self._policies.forget({each.namespace for each in self._cache.functions})
             for function in self._cache.functions:
                 self._functions.add(function.key)
+            for alias in self._cache.aliases:
+                self._aliases.add(alias.key)
         await self._stray_pods()
         await self._stray_versions()
 
@@ -78,7 +82,7 @@ class Sweep:
             version.instances
             or version.status.get("instances")
             or self._cache.instances(version.key)
-            or functions.is_number_to_publish(version)
+            or published.is_asked_for(version)
         )
 
     async def _stray_pods(self) -> None:

@@ -14,15 +14,15 @@ from http import HTTPStatus
 from typing import Final
 
 from mayfly_model.conditions import Reason
-from mayfly_model.labels import VERSION_LABEL, latest_version_name
-from mayfly_operator import functions, resources, statuses, versions
+from mayfly_model.labels import VERSION_LABEL, split_name
+from mayfly_operator import aliases, published, resources, statuses, versions
 from mayfly_operator.apply import Cluster, RefusedByServerError
 from mayfly_operator.cache import Cache
 from mayfly_operator.events import Events
 from mayfly_operator.intake import Intake
 from mayfly_operator.settings import Settings
 from mayfly_operator.versions import Attempts
-from mayfly_operator.views import Key, PodView, Trouble, VersionView
+from mayfly_operator.views import FunctionView, Key, PodView, Trouble, VersionView
 
 _STATUS_PAUSE: Final = 0.5
 """Seconds for which a status that only counts waits, so that a burst is one write."""
@@ -63,9 +63,8 @@ class VersionReconciler:
             self._attempts.pop(key, None)
             self._due.pop(key, None)
             return None
-        if functions.is_number_to_publish(version):
-            await self._publish(version)
-            return None
+        if published.is_asked_for(version):
+            return await self._report(key)
         try:
             again = await self._pods(version)
         except _NamespaceEndsError:
@@ -132,7 +131,7 @@ class VersionReconciler:
 
     async def _tell(self, version: VersionView, pod: PodView) -> None:
         """An Event of a pod that ended badly."""
-        function = self._cache.functions.get((version.namespace, version.function))
+        function = self._function(version)
         if function is None or pod.ending is None or not pod.ending.failed:
             return
         message = f"Instance {pod.name} ended: {pod.ending.word}. {pod.ending.message}".strip()
@@ -146,9 +145,14 @@ class VersionReconciler:
             return None
         now, pods = self._clock(), self._cache.instances(key)
         attempts = self._attempts.get(key, Attempts())
-        trouble = versions.trouble(version, pods, attempts, runtimes=self._settings.runtimes, now=now)
-        new = statuses.version_status(version, pods, trouble, datetime.fromtimestamp(now, UTC))
-        if new is None:
+        if published.is_asked_for(version):
+            trouble = published.trouble(version, self._function(version))
+        else:
+            trouble = versions.trouble(version, pods, attempts, runtimes=self._settings.runtimes, now=now)
+        moment = datetime.fromtimestamp(now, UTC)
+        new = statuses.version_status(version, pods, trouble, moment, self._aliases(version))
+        # Of a version that is about to be published there is nothing to tell yet.
+        if new is None or (trouble is None and published.is_asked_for(version)):
             self._due.pop(key, None)
             return None
         due = self._due.setdefault(key, now + _STATUS_PAUSE)
@@ -169,15 +173,13 @@ class VersionReconciler:
             ):  # It is gone, or another one of its name is there.
                 raise
 
-    async def _publish(self, version: VersionView) -> None:
-        """Give a Version that a person applied the content that the Function's `$LATEST` has now."""
-        latest = await self._cluster.get(
-            "versions", (version.namespace, latest_version_name(version.function))
-        )
-        function = self._cache.functions.get((version.namespace, version.function))
-        if latest is not None and function is not None:
-            manifest = resources.published(version, function, latest)
-            self._intake.version(await self._cluster.apply("versions", manifest))
+    def _function(self, version: VersionView) -> FunctionView | None:
+        return self._cache.functions.get((version.namespace, version.function))
+
+    def _aliases(self, version: VersionView) -> list[str]:
+        name = split_name(version.name)[1]
+        found = self._cache.aliases_of((version.namespace, version.function))
+        return [each.alias for each in found if name in aliases.refers_to(each)]
 
 
 def _refusal(error: RefusedByServerError) -> Trouble | None:

@@ -192,6 +192,8 @@ def settled(pod: PodView, now: float) -> bool:
 def runnable(version: VersionView, runtimes: Mapping[str, Runtime]) -> Trouble | None:
     """What forbids to create a pod of this Version; None if nothing does."""
     shape = version.shape
+    if version.refused is not None:
+        return version.refused
     if shape is None or version.revision is None:
         return Trouble(Reason.INVALID_SPEC, "The version holds no code and configuration yet.")
     if shape.runtime is None:

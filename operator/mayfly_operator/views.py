@@ -1,4 +1,4 @@
-"""What the operator keeps of Functions, Versions and pods: a few hundred bytes each, read from the API's JSON.
+"""What the operator keeps of Functions, Versions, Aliases and pods: a few hundred bytes each, read from the API's JSON.
 
 Rule: pure, and forgiving: an object that another release or a person wrote is read as far as it can be. Code and
 environment are not kept; who needs them reads the object again.
@@ -39,7 +39,8 @@ class Identity:
 class FunctionView(Identity):
     """A Function. `created` is RFC 3339; `wanted` is the digest of the `$LATEST` that it asks for.
 
-    `wanted` is None where a ConfigMap has the code, or where the spec is `refused`.
+    `wanted` is None where a ConfigMap has the code, or where the spec is `refused`. `last` is the highest number that
+    was ever published.
     """
 
     generation: int
@@ -48,6 +49,8 @@ class FunctionView(Identity):
     config_map: str | None
     wanted: str | None
     refused: "Trouble | None"
+    publish_on_change: bool
+    last: int
     status: Json
 
 
@@ -65,7 +68,11 @@ class Shape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionView(Identity):
-    """A Version. `digest` names all that the operator applies to it; `retired` are uids of pods."""
+    """A Version. `digest` names all that the operator applies to it; `retired` are uids of pods.
+
+    `number` is None for `$LATEST`. `content` names what a change of makes a new version, and is empty where there is
+    no configuration. `refused`: why it cannot be used as it is.
+    """
 
     generation: int
     function: str
@@ -76,6 +83,23 @@ class VersionView(Identity):
     instances: int
     retired: frozenset[str]
     shape: Shape | None
+    number: int | None
+    content: str = ""
+    refused: "Trouble | None" = None
+    status: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasView(Identity):
+    """An Alias. `versions` are those that its spec names, as Lambda names them: the alias's own, then the other one."""
+
+    generation: int
+    function: str
+    owner: str | None
+    alias: str
+    versions: tuple[str, ...]
+    weight: float
+    refused: "Trouble | None"
     status: Json
 
 
@@ -136,15 +160,24 @@ def owner(item: Json) -> str | None:
     return None
 
 
+def function_owner(item: Json) -> str | None:
+    """Uid of the Function that owns this Version or Alias."""
+    for reference in item["metadata"].get("ownerReferences") or ():
+        if reference.get("controller") or reference.get("kind") == "Function":
+            return str(reference["uid"])
+    return None
+
+
 def read_version(item: Json) -> VersionView:
-    """A Version as the API gives it."""
+    """A Version as the API gives it, but for what its content tells: see :mod:`mayfly_operator.published`."""
     spec, status = item.get("spec") or {}, item.get("status") or {}
     configuration = spec.get("configuration")
     return VersionView(
         **identity(item),
         generation=item["metadata"].get("generation", 0),
         function=spec.get("functionName", ""),
-        owner=owner(item),
+        owner=function_owner(item),
+        number=_number(item["metadata"]["name"]),
         lambda_name=(configuration or {}).get("functionName"),
         digest=digest(spec),
         revision=spec.get("revision"),
@@ -153,6 +186,11 @@ def read_version(item: Json) -> VersionView:
         shape=None if configuration is None else _shape(configuration),
         status=status,
     )
+
+
+def _number(name: str) -> int | None:
+    qualifier = name.rpartition(".")[2]
+    return int(qualifier) if qualifier.isdecimal() else None
 
 
 def _shape(configuration: Json) -> Shape:

@@ -30,6 +30,8 @@ PERMISSIONS: dict[str, dict[Target, frozenset[str]]] = {
         Target("cluster", "mayfly.dev", "functions/status"): frozenset({"patch"}),
         Target("cluster", "mayfly.dev", "versions"): READ | {"create", "patch", "delete"},
         Target("cluster", "mayfly.dev", "versions/status"): frozenset({"patch"}),
+        Target("cluster", "mayfly.dev", "aliases"): READ | {"patch"},
+        Target("cluster", "mayfly.dev", "aliases/status"): frozenset({"patch"}),
         Target("cluster", "", "pods"): READ | {"create", "delete"},
         Target("cluster", "", "configmaps"): frozenset({"get"}),
         Target("cluster", "", "events"): frozenset({"create", "patch"}),

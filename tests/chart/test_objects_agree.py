@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 from tests.chart.rendering import NAMESPACE, Object, Rendering, matches, render
 
-CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+CLUSTER_WIDE = {
+    *("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"),
+    *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+}
 # What values name and the chart does not make.
 OF_OTHERS = {"own-keys", "own-nats", "nats-account", "proxy"}
 

@@ -140,20 +140,3 @@ def test_code_in_a_config_map_becomes_part_of_the_version():
     assert functions.read(item).wanted is None
     spec = functions.version_spec(item, {"app.py": b"pass"})
     assert spec["configuration"]["code"] == {"inline": {"app.py": "pass"}}
-
-
-def test_a_number_that_a_person_asks_for_becomes_what_the_latest_is():
-    item = function_item()
-    latest = resources.version(functions.read(item), functions.version_spec(item))
-    latest["spec"]["instances"] = 3
-    bare = {
-        "metadata": {"namespace": "shop", "name": "hello.7", "uid": "u", "resourceVersion": "1"},
-        "spec": {"functionName": "hello", "description": "before the sale"},
-    }
-    asked = read_version(bare)
-    assert functions.is_number_to_publish(asked)
-    manifest = resources.published(asked, functions.read(item), latest)
-    assert manifest["metadata"]["name"] == "hello.7"
-    assert manifest["spec"]["functionVersion"] == "7"
-    assert manifest["spec"]["revision"] == latest["spec"]["revision"]
-    assert not {"instances", "description"} & set(manifest["spec"])

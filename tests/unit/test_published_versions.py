@@ -171,3 +171,23 @@ def test_a_version_is_read_when_its_runtime_is_gone():
     spec = applied(latest_version(function()))
     spec["configuration"]["runtime"] = "python2.7"
     assert read_version({"metadata": {"name": "hello.latest"}, "spec": spec}).spec.configuration is not None
+
+
+def test_a_revision_is_the_same_in_every_release():
+    """Published versions keep theirs: a release that counts otherwise would refuse them all."""
+    everything = function(
+        description="any",
+        memorySize=512,
+        timeout=9,
+        serviceAccountName="role",
+        environment={"variables": {"MODE": "x"}, "secretRefs": ["keys"]},
+        loggingConfig={"logFormat": "JSON"},
+    )
+    assert (
+        latest_version(function()).revision
+        == "14d35736c9c614887de1fe2af1d20a8b60e8120c0a26d386292326ec18e4b5d9"
+    )
+    assert (
+        latest_version(everything).revision
+        == "887220aa9710b21b931ffbc8371a77a544a53987b6524a2012e14a8ddc9ed7d4"
+    )

@@ -1,0 +1,110 @@
+"""Brings an Alias's owner and status to what is true of it.
+
+Rule: the status says what calls by the alias reach; the gateway asks it only for what it does not know itself.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from mayfly_model.labels import version_name
+from mayfly_operator import aliases, resources
+from mayfly_operator.adoption import adopt
+from mayfly_operator.aliases import Serving
+from mayfly_operator.apply import Cluster, RefusedByServerError
+from mayfly_operator.cache import Cache
+from mayfly_operator.events import Events
+from mayfly_operator.intake import Intake
+from mayfly_operator.statuses import NewStatus
+from mayfly_operator.views import AliasView, Key, Trouble
+
+
+class AliasReconciler:
+    """Works on Aliases, one at a time each."""
+
+    def __init__(
+        self,
+        *,
+        cache: Cache,
+        cluster: Cluster,
+        intake: Intake,
+        events: Events,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._cache = cache
+        self._cluster = cluster
+        self._intake = intake
+        self._events = events
+        self._clock = clock
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Work on an Alias; in how many seconds to look again."""
+        alias = self._cache.aliases.get(key)
+        if alias is None or alias.deleting:
+            return None
+        found = aliases.trouble(alias, self._cache.functions.get(self._function(alias)), self._exists(alias))
+        new = aliases.status(alias, found, datetime.fromtimestamp(self._clock(), UTC))
+        if new is not None:
+            await self._write(alias, new, found)
+        await self._adopt(alias)
+        return None
+
+    def _function(self, alias: AliasView) -> Key:
+        return alias.namespace, alias.function
+
+    def _exists(self, alias: AliasView) -> Callable[[str], bool]:
+        def exists(version: str) -> bool:
+            found = self._cache.versions.get((alias.namespace, version_name(alias.function, version)))
+            return found is not None and found.shape is not None
+
+        return exists
+
+    async def _adopt(self, alias: AliasView) -> None:
+        function = self._cache.functions.get(self._function(alias))
+        if function is None or function.deleting or alias.owner == function.uid:
+            return
+        item = await adopt(self._cluster, "aliases", alias, function)
+        if item is not None:
+            self._intake.alias(item)
+
+    async def _write(self, alias: AliasView, new: NewStatus, found: Trouble | None) -> None:
+        manifest = resources.status(alias, "Alias", new.fields)
+        try:
+            self._intake.alias(await self._cluster.apply("aliases", manifest, "status"))
+        except RefusedByServerError as error:
+            # It is gone, or another one of its name is there.
+            if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+                return
+            raise
+        await self._tell(alias, found)
+
+    async def _tell(self, alias: AliasView, found: Trouble | None) -> None:
+        """An Event where calls reach something else than before, or `Ready` turned for the worse."""
+        before, now = aliases.served(alias), aliases.serving(alias, found)
+        if found is not None:
+            await self._say(alias, found, aliases.is_told(alias, found))
+        elif before != now:
+            await self._moved(alias, before, now)
+
+    async def _say(self, alias: AliasView, found: Trouble, told: bool) -> None:
+        if not told:
+            await self._events.tell(
+                alias,
+                kind="Alias",
+                warning=True,
+                reason=found.reason,
+                message=found.message,
+                now=self._clock(),
+            )
+
+    async def _moved(self, alias: AliasView, before: Serving, now: Serving) -> None:
+        since = f", and went to {before.told()} before" if before.function_version else ""
+        await self._events.tell(
+            alias,
+            kind="Alias",
+            warning=False,
+            reason="AliasMoved",
+            message=f"Calls go to {now.told()}{since}.",
+            now=self._clock(),
+        )

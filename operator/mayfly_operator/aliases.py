@@ -1,0 +1,136 @@
+"""What to do for an Alias: which versions calls by it reach, and why not those that it names.
+
+Rule: pure. An alias that names a version which does not exist goes on with what it served before.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mayfly_model import objects
+from mayfly_model.conditions import ConditionType, Reason, condition, find
+from mayfly_model.labels import LATEST_SUFFIX
+from mayfly_model.names import LATEST
+from mayfly_model.objects import RefusedError, as_applied
+from mayfly_operator.statuses import NewStatus, conditions, news, since
+from mayfly_operator.views import AliasView, FunctionView, Json, Trouble, function_owner, identity
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What calls by an alias reach: a version, and with some weight another one. No version: nothing was ever there."""
+
+    function_version: str | None = None
+    additional_version: str | None = None
+    weight: float = 0.0
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The versions, as Lambda names them."""
+        return tuple(each for each in (self.function_version, self.additional_version) if each)
+
+    def told(self) -> str:
+        """In words: `version 3, 10 % of them to version 4`."""
+        if self.additional_version is None:
+            return f"version {self.function_version}"
+        share = f"{self.weight * 100:g} %"
+        return f"version {self.function_version}, {share} of them to version {self.additional_version}"
+
+
+def read(item: Json) -> AliasView:
+    """An Alias as the API gives it."""
+    spec, metadata = item.get("spec") or {}, item["metadata"]
+    routing = spec.get("routing") or {}
+    refused = None
+    try:
+        objects.read_alias(item)
+    except RefusedError as error:
+        refused = Trouble(error.reason, error.message)
+    named = (spec.get("functionVersion"), routing.get("additionalVersion"))
+    return AliasView(
+        **identity(item),
+        generation=metadata.get("generation", 0),
+        function=spec.get("functionName", ""),
+        owner=function_owner(item),
+        alias=metadata["name"].partition(".")[2],
+        versions=tuple(str(each) for each in named if each),
+        weight=routing.get("weight") or 0.0,
+        refused=refused,
+        status=item.get("status") or {},
+    )
+
+
+def served(alias: AliasView) -> Serving:
+    """What its status says it serves."""
+    routing = alias.status.get("routing") or {}
+    return Serving(
+        alias.status.get("functionVersion"), routing.get("additionalVersion"), routing.get("weight") or 0.0
+    )
+
+
+def refers_to(alias: AliasView) -> frozenset[str]:
+    """The versions that must not go: those that it names, and those that it serves meanwhile."""
+    return frozenset((*alias.versions, *served(alias).versions))
+
+
+def qualifier(version: str) -> str:
+    """A version in the name of its object."""
+    return LATEST_SUFFIX if version == LATEST else version
+
+
+def trouble(alias: AliasView, function: FunctionView | None, exists: Callable[[str], bool]) -> Trouble | None:
+    """Why it does not serve what it names; `exists` tells of a version, named as Lambda does, whether it is there."""
+    if alias.refused is not None:
+        return alias.refused
+    if function is None:
+        return Trouble(Reason.FUNCTION_NOT_FOUND, f"Function {alias.function} does not exist.")
+    missing = [each for each in alias.versions if not exists(each)]
+    if not missing:
+        return None
+    which = " and ".join(f"{alias.function}.{qualifier(each)}" for each in missing)
+    return Trouble(Reason.VERSION_NOT_FOUND, f"{which} does not exist: {_meanwhile(alias, exists)}.")
+
+
+def _meanwhile(alias: AliasView, exists: Callable[[str], bool]) -> str:
+    before = served(alias)
+    if before.function_version is None or not all(exists(each) for each in before.versions):
+        return "calls are refused"
+    return f"calls go to {before.told()} as before"
+
+
+def serving(alias: AliasView, found: Trouble | None) -> Serving:
+    """What it serves now."""
+    if found is not None:
+        return served(alias)
+    if len(alias.versions) == 1:
+        return Serving(alias.versions[0])
+    return Serving(alias.versions[0], alias.versions[1], alias.weight)
+
+
+def status(alias: AliasView, found: Trouble | None, now: datetime) -> NewStatus | None:
+    """What its status must become; None if it says so already."""
+    ready = condition(
+        ConditionType.READY,
+        holds=found is None,
+        reason=found.reason if found else Reason.AVAILABLE,
+        message=found.message if found else "",
+        now=now,
+        generation=alias.generation,
+    )
+    new = serving(alias, found)
+    fields: dict[str, Any] = {
+        "observedGeneration": alias.generation,
+        "conditions": [as_applied(since(ready, conditions(alias.status)))],
+    }
+    if new.function_version is not None:
+        fields["functionVersion"] = new.function_version
+    if new.additional_version is not None:
+        fields["routing"] = {"additionalVersion": new.additional_version, "weight": new.weight}
+    return news(alias.status, fields, optional=("functionVersion", "routing"))
+
+
+def is_told(alias: AliasView, found: Trouble) -> bool:
+    """Whether its status says this trouble already."""
+    before = find(conditions(alias.status), ConditionType.READY)
+    return before is not None and (before.reason, before.message) == (found.reason, found.message)

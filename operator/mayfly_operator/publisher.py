@@ -1,0 +1,193 @@
+"""Publishes Functions: on change, and under the numbers that people ask for.
+
+Rule: one step at a time, each of which may be the last that this process does: the version first, then the counter.
+The news of a step leads to the next one. What is written follows from what the API server says at that moment, not
+from what was seen of it before.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from mayfly_model.labels import latest_version_name, version_name
+from mayfly_model.objects import RefusedError
+from mayfly_model.publishing import Publication, applied
+from mayfly_operator import published, resources
+from mayfly_operator.adoption import adopt
+from mayfly_operator.apply import Cluster, RefusedByServerError
+from mayfly_operator.cache import Cache
+from mayfly_operator.events import Events
+from mayfly_operator.intake import Intake
+from mayfly_operator.views import FunctionView, Json, VersionView, digest
+
+_PAUSE: Final = 1.0
+"""Seconds after which a name is tried again that belongs to an object on its way out."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """Function and `$LATEST` as the API server has them."""
+
+    last: int
+    latest: Json
+
+
+class Publisher:
+    """Works on the published versions of a Function."""
+
+    def __init__(
+        self,
+        *,
+        cache: Cache,
+        cluster: Cluster,
+        intake: Intake,
+        events: Events,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._cache = cache
+        self._cluster = cluster
+        self._intake = intake
+        self._events = events
+        self._clock = clock
+
+    async def next_step(self, function: FunctionView) -> float | None:
+        """Do what is next for a Function whose `$LATEST` is what it asks for; in how many seconds to look again."""
+        current = self._cache.functions.get(function.key)
+        versions = [each for each in self._cache.published(function.key) if published.belongs(each, function)]
+        latest = self._cache.versions.get((function.namespace, latest_version_name(function.name)))
+        if current is None or current.generation != function.generation or latest is None:
+            return None
+        for version in versions:
+            if published.is_unowned(version):
+                await self._adopt(current, version)
+                return None
+        counter = max(published.counted(versions), self._cache.highest(current.uid))
+        if counter > current.last:
+            await self._count(current, counter)
+            return None
+        asked = published.next_asked_for(current, versions)
+        if asked is not None:
+            await self._publish_as(current, latest, asked)
+            return None
+        if published.is_due(current, latest, versions):
+            return await self._publish(current, latest, versions)
+        return None
+
+    async def _adopt(self, function: FunctionView, version: VersionView) -> None:
+        """Of a version that somebody created whole, from a backup perhaps."""
+        item = await adopt(self._cluster, "versions", version, function)
+        if item is not None:
+            self._intake.version(item)
+
+    async def _count(self, function: FunctionView, number: int) -> None:
+        status = {"lastPublishedVersion": number}
+        patch = {"metadata": {"uid": function.uid}, "status": status}
+        try:
+            item = await self._cluster.merge("functions", function.key, patch, "status")
+        except RefusedByServerError as error:
+            if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+                return
+            if error.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+                raise
+            # Somebody published meanwhile, and the counter does not go down.
+            await self._look(function)
+            return
+        self._intake.function(item)
+
+    async def _look(self, function: FunctionView) -> Json | None:
+        """The Function as it is; None if it has changed, which leads to it being worked on again."""
+        item = await self._cluster.get("functions", function.key)
+        if item is None or item["metadata"]["uid"] != function.uid:
+            return None
+        self._intake.function(item)
+        now = self._cache.functions.get(function.key)
+        same = now is not None and (now.generation, now.last) == (function.generation, function.last)
+        return item if same else None
+
+    async def _now(self, function: FunctionView, latest: VersionView) -> _Now | None:
+        """Function and `$LATEST`; None if one of them is another than it was decided for."""
+        if await self._look(function) is None:
+            return None
+        item = await self._cluster.get("versions", latest.key)
+        if item is None:
+            return None
+        self._intake.version(item)
+        same = item["metadata"]["uid"] == latest.uid and digest(item["spec"]) == latest.digest
+        return _Now(function.last, item) if same else None
+
+    async def _publish_as(self, function: FunctionView, latest: VersionView, asked: VersionView) -> None:
+        now = await self._now(function, latest)
+        item = await self._cluster.get("versions", asked.key)
+        if now is None or item is None or asked.number is None:
+            return
+        self._intake.version(item)
+        if item["metadata"]["uid"] != asked.uid or (item.get("spec") or {}).get("configuration"):
+            return
+        publication = published.by_number(asked.number, item, now.latest, now.last)
+        manifest = resources.filled(asked, function, applied(publication.spec))
+        try:
+            self._intake.version(await self._cluster.apply("versions", manifest))
+        except RefusedByServerError as error:
+            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+                raise
+            return
+        await self._tell(function, publication.number)
+
+    async def _publish(
+        self, function: FunctionView, latest: VersionView, versions: list[VersionView]
+    ) -> float | None:
+        now = await self._now(function, latest)
+        if now is None:
+            return None
+        newest, top = None, published.counted(versions)
+        if top:
+            newest = await self._cluster.get(
+                "versions", (function.namespace, version_name(function.name, str(top)))
+            )
+            if newest is None:
+                return _PAUSE
+        try:
+            numbers = [each.number for each in versions if each.number]
+            outcome = published.on_change(now.latest, newest, numbers, now.last)
+        except RefusedError as error:
+            await self._events.tell(
+                function, warning=True, reason=error.reason, message=error.message, now=self._clock()
+            )
+            return None
+        return await self._create(function, outcome) if isinstance(outcome, Publication) else None
+
+    async def _create(self, function: FunctionView, publication: Publication) -> float | None:
+        manifest = resources.published(function, publication.number, applied(publication.spec))
+        try:
+            item = await self._cluster.create("versions", manifest)
+        except RefusedByServerError as error:
+            if error.reason == "AlreadyExists":
+                return await self._learn(manifest)
+            if "NamespaceTerminating" in error.causes:
+                return None
+            raise
+        self._intake.version(item)
+        await self._tell(function, publication.number)
+        return None
+
+    async def _learn(self, manifest: Json) -> float:
+        """Look at a version that was not known: somebody was faster, or it is on its way out with its Function."""
+        key = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+        item = await self._cluster.get("versions", key)
+        if item is not None:
+            self._intake.version(item)
+        return _PAUSE
+
+    async def _tell(self, function: FunctionView, number: int) -> None:
+        _log.info("%s/%s: published version %s", function.namespace, function.name, number)
+        await self._events.tell(
+            function,
+            warning=False,
+            reason="VersionPublished",
+            message=f"Published version {number}.",
+            now=self._clock(),
+        )
