@@ -77,7 +77,7 @@ async def agents(home: Path, name: str, count: int) -> None:
     backend = LocalBackend(home / "i", logs=Logs())
     backend.start()
     await deploy(home, catalogue, backend)
-    target = catalogue.get("default", name)
+    target = catalogue.resolve("default", name)
     assert target is not None
     nothing = AgentEvents(
         payload=lambda *_: None, free=lambda *_: None, refused=lambda *_: None, lost=lambda *_: None

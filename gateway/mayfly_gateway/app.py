@@ -114,21 +114,21 @@ class Routes:
         return web.json_response([self._described(target) for target in targets])
 
     def _described(self, target: Target) -> dict[str, Any]:
-        instances, running = self._dispatcher.counts(*target.function)
+        versions = self._catalogue.versions(*target.function).values()
         return {
             "name": target.name,
             "runtime": target.spec.runtime,
             "memorySize": target.memory_size,
             "timeout": target.timeout,
-            "instances": instances,
-            "running": running,
+            "instances": sum(self._dispatcher.instances(version) for version in versions),
+            "running": self._dispatcher.running(target.function),
             "state": "Active",
         }
 
     async def log(self, request: web.Request) -> web.StreamResponse:
         """The function's last `tail` records as lines of JSON, and with `follow=true` those to come."""
         namespace, name = request.match_info["namespace"], request.match_info["name"]
-        target = self._catalogue.get(namespace, name)
+        target = self._catalogue.resolve(namespace, name)
         if target is None:
             raise ResourceNotFoundException(f"Function not found: {namespace}/{name}")
         if self._log_elsewhere is not None:

@@ -1,12 +1,15 @@
-"""Which functions exist, held in memory and ready for an invocation: a lookup is one dictionary access.
+"""Which functions exist, held in memory and ready for an invocation: a lookup is a few dictionary accesses.
 
-Whoever learns of functions (the local mode's manifests, a cluster's watches) puts and removes them here;
-whoever must act on a change is told at once, in the order of registration.
+Whoever learns of functions (the local mode's manifests, a cluster's watches) puts and removes their versions and
+aliases here; whoever must act on a change of a version is told at once, in the order of registration. A moved alias
+concerns nobody but the calls to come.
 """
 
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from mayfly_gateway.routes import Qualifiers, Route, Split
 from mayfly_model.function import FunctionSpec
 from mayfly_model.names import LATEST, function_arn
 
@@ -16,17 +19,17 @@ class Target:
     """One function version, with everything that an invocation needs worked out beforehand.
 
     `digest` names the content: code and every setting that an instance is started with. Instances of another
-    digest retire. `memory_size` in MB; `timeout` and `keep_alive` in seconds;
+    digest retire. `memory_size` in MB; `timeout` and `keep_alive` in seconds; `version` is a number or `$LATEST`;
     `concurrency` is how many invocations one instance takes at once; `source` is the path of the
-    manifest, to which a code directory is relative. `function` is (namespace, name), the key to whatever is
-    kept per function.
+    manifest, to which a code directory is relative. `arn` is the function's, without a qualifier. `function` is
+    (namespace, name), the key to whatever is kept per function; `key` has the version as well.
     """
 
     function: tuple[str, str] = field(init=False)
+    key: tuple[str, str, str] = field(init=False)
     namespace: str
     name: str
     arn: str
-    arn_latest: str
     version: str
     memory_size: int
     timeout: int
@@ -39,18 +42,29 @@ class Target:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "function", (self.namespace, self.name))
+        object.__setattr__(self, "key", (self.namespace, self.name, self.version))
+
+    def called(self, qualifier: str | None) -> str:
+        """The ARN by which somebody called the function who gave this qualifier, or none."""
+        return self.arn if qualifier is None else f"{self.arn}:{qualifier}"
 
 
-def latest(
-    spec: FunctionSpec, *, cluster: str, namespace: str, name: str, digest: str, source: str | None = None
+def target_of(
+    spec: FunctionSpec,
+    *,
+    cluster: str,
+    namespace: str,
+    name: str,
+    digest: str,
+    version: str = LATEST,
+    source: str | None = None,
 ) -> Target:
-    """The target of a function's `$LATEST`; `name` is its Lambda name."""
+    """The target of a function's version, by default of its `$LATEST`; `name` is its Lambda name."""
     return Target(
         namespace=namespace,
         name=name,
         arn=function_arn(cluster, namespace, name),
-        arn_latest=function_arn(cluster, namespace, name, LATEST),
-        version=LATEST,
+        version=version,
         memory_size=spec.memory_size,
         timeout=spec.timeout,
         keep_alive=spec.keep_alive,
@@ -68,50 +82,91 @@ Listener = Callable[[Target | None, Target | None], None]
 class Catalogue:
     """The functions of every namespace, by Lambda name."""
 
-    def __init__(self) -> None:
-        self._namespaces: dict[str, dict[str, Target]] = {}
+    def __init__(self, *, dice: Callable[[], float] = random.random) -> None:
+        """`dice` gives numbers from 0 up to, and not including, 1: it decides for aliases of two versions."""
+        self._dice = dice
+        self._namespaces: dict[str, dict[str, Qualifiers[Target]]] = {}
         self._listeners: list[Listener] = []
 
-    def get(self, namespace: str, name: str) -> Target | None:
-        """The target that a call of this function means now."""
+    def resolve(self, namespace: str, name: str, qualifier: str | None = None) -> Target | None:
+        """The version that one call of this function means now; None if there is none."""
         functions = self._namespaces.get(namespace)
-        return None if functions is None else functions.get(name)
+        function = None if functions is None else functions.get(name)
+        found = None if function is None else function.found.get(qualifier)
+        if isinstance(found, Split):
+            return found.additional if self._dice() < found.weight else found.main
+        return found
 
     def knows(self, namespace: str) -> bool:
         """Whether any function lives in the namespace."""
         return namespace in self._namespaces
 
     def functions(self, namespace: str) -> Iterator[Target]:
-        """The namespace's functions in the order of their names."""
+        """The `$LATEST` of the namespace's functions, in the order of their names."""
         functions = self._namespaces.get(namespace, {})
-        return (functions[name] for name in sorted(functions))
+        everyone = (functions[name].versions.get(LATEST) for name in sorted(functions))
+        return (target for target in everyone if target is not None)
 
     def every(self) -> tuple[Target, ...]:
-        """The functions of all namespaces, as they are now."""
-        return tuple(target for functions in self._namespaces.values() for target in functions.values())
+        """The versions of all functions of all namespaces, as they are now."""
+        return tuple(
+            target
+            for functions in self._namespaces.values()
+            for function in functions.values()
+            for target in function.versions.values()
+        )
+
+    def versions(self, namespace: str, name: str) -> Mapping[str, Target]:
+        """A function's versions, by number or `$LATEST`."""
+        return self._function(namespace, name).versions
+
+    def aliases(self, namespace: str, name: str) -> Mapping[str, Route]:
+        """What a function's aliases say, whether or not there are the versions that they name."""
+        return self._function(namespace, name).aliases
+
+    def leads(self, namespace: str, name: str, alias: str) -> Route | None:
+        """Where an alias leads now, which is where it led before while it names a version that is not there."""
+        return self._function(namespace, name).leads(alias)
 
     def put(self, target: Target) -> None:
-        """Add a function, or replace the one of the same name."""
+        """Add a version, or replace the one of the same function and number."""
         functions = self._namespaces.setdefault(target.namespace, {})
-        before = functions.get(target.name)
-        functions[target.name] = target
-        self._tell(before, target)
+        function = functions.get(target.name)
+        if function is None:
+            function = functions[target.name] = Qualifiers()
+        self._tell(function.put(target.version, target), target)
 
-    def remove(self, namespace: str, name: str) -> None:
-        """Forget a function; forgetting an unknown one changes nothing."""
-        functions = self._namespaces.get(namespace, {})
-        before = functions.pop(name, None)
-        if not functions:
-            self._namespaces.pop(namespace, None)
+    def remove(self, namespace: str, name: str, version: str = LATEST) -> None:
+        """Forget a version; forgetting an unknown one changes nothing."""
+        before = self._function(namespace, name).remove(version)
+        self._tidy(namespace, name)
         if before is not None:
             self._tell(before, None)
 
+    def route(
+        self, namespace: str, name: str, alias: str, wanted: Route | None, *, last: Route | None = None
+    ) -> None:
+        """Have an alias lead there, or, with None, forget it; for `last` see `Qualifiers.route`."""
+        functions = self._namespaces.setdefault(namespace, {})
+        functions.setdefault(name, Qualifiers()).route(alias, wanted, last)
+        self._tidy(namespace, name)
+
     def on_change(self, listener: Listener) -> None:
-        """Have `listener(before, after)` called for every function there is, and on every change from now on."""
+        """Have `listener(before, after)` called for every version there is, and on every change from now on."""
         self._listeners.append(listener)
-        for functions in self._namespaces.values():
-            for target in functions.values():
-                listener(None, target)
+        for target in self.every():
+            listener(None, target)
+
+    def _function(self, namespace: str, name: str) -> Qualifiers[Target]:
+        functions = self._namespaces.get(namespace, {})
+        return functions.get(name) or Qualifiers()
+
+    def _tidy(self, namespace: str, name: str) -> None:
+        functions = self._namespaces.get(namespace, {})
+        if name in functions and functions[name].empty:
+            del functions[name]
+        if not functions:
+            self._namespaces.pop(namespace, None)
 
     def _tell(self, before: Target | None, after: Target | None) -> None:
         for listener in self._listeners:

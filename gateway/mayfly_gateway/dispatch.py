@@ -27,6 +27,7 @@ from mayfly_model.errors import (
     TooManyRequestsException,
     function_not_found,
 )
+from mayfly_model.names import LATEST
 
 OnAnswer = Callable[[Answer | LambdaError | Reply], None]
 OnReport = Callable[[Target, bytes], None]
@@ -41,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """The pools of every function, and the timers that watch them."""
+    """The pools of every function's versions, and the timers that watch them."""
 
     def __init__(self, *, backend: Backend, settings: Settings, on_report: OnReport | None = None) -> None:
         """`on_report(target, report)` is told of every invocation that is over, with the agent's JSON."""
@@ -60,7 +61,7 @@ class Dispatcher:
             ),
         )
         self._admission = Admission(account_limit=settings.account_limit)
-        self._serving: dict[tuple[str, str], Pool] = {}
+        self._serving: dict[tuple[str, str, str], Pool] = {}
         self._sweep = Sweep(overdue=self._end_overdue, expired=self._fleet.retire)
         self._waits = Waits(self._supply)
         self._hand_over: HandOver | None = None
@@ -76,14 +77,13 @@ class Dispatcher:
         """
         if self._stopped is not None:
             raise ServiceUnavailableException("The gateway is stopping and takes no more invocations.")
-        function = target.function
-        reason = self._admission.admit(function)
+        reason = self._admission.admit(target.function)
         if reason is not None:
             raise TooManyRequestsException(reason)
         self._under_way += 1
-        pool = self._serving.get(function)
+        pool = self._serving.get(target.key)
         if pool is None:
-            pool = self._serving[function] = Pool(target)
+            pool = self._serving[target.key] = Pool(target)
         live = pool.take(Invocation(call, payload, on_answer), self._loop.time())
         if live is None:
             self._waits.add(pool)
@@ -91,25 +91,28 @@ class Dispatcher:
             self._send(pool, live)
 
     def on_change(self, before: Target | None, after: Target | None) -> None:
-        """Follow the catalogue: reservations, new contents, functions that are gone."""
+        """Follow the catalogue: reservations, new contents, versions that are gone."""
         target = after or before
         assert target is not None  # noqa: S101
-        self._admission.reserve(target.function, None if after is None else after.reserved)
-        pool = self._serving.get(target.function)
+        if target.version == LATEST:
+            # What is reserved is the function's, whatever a version of it was published with.
+            self._admission.reserve(target.function, None if after is None else after.reserved)
+        pool = self._serving.get(target.key)
         if pool is None:
             return
         if after is None:
-            del self._serving[target.function]
-            self._fail(pool, pool.give_up(), function_not_found(target.arn_latest))
+            del self._serving[target.key]
+            for invocation in pool.give_up():
+                self._answer(pool, invocation, _not_found(target, invocation.call))
         for live in pool.end() if after is None else pool.replace(after):
             self._fleet.retire(pool, live)
         self._waits.add(pool)
 
     def adopt(self, target: Target, instance: Instance, bare: Callable[[], None]) -> None:
         """Use an instance that may be another gateway's work; `bare` is called if it is nobody's yet."""
-        pool = self._serving.get(target.function)
+        pool = self._serving.get(target.key)
         if pool is None:
-            pool = self._serving[target.function] = Pool(target)
+            pool = self._serving[target.key] = Pool(target)
         self._sweep.watch(pool)
         self._fleet.adopt(pool, instance, bare=bare)
 
@@ -117,9 +120,9 @@ class Dispatcher:
         """Have `hand_over(target, call, payload, on_answer)` take the calls that wait for what was let go."""
         self._hand_over = hand_over
 
-    def let_go(self, function: tuple[str, str]) -> None:
-        """Leave a function to another gateway: what runs is finished here, what waits is handed over."""
-        pool = self._serving.pop(function, None)
+    def let_go(self, target: Target) -> None:
+        """Leave a function's version to another gateway: what runs is finished here, what waits is handed over."""
+        pool = self._serving.pop(target.key, None)
         if pool is None:
             return
         for live in pool.cast_off():
@@ -127,10 +130,14 @@ class Dispatcher:
         for invocation in pool.give_up():
             self._pass_on(pool, invocation)
 
-    def counts(self, namespace: str, name: str) -> tuple[int, int]:
-        """How many instances a function has, and how many invocations of it run."""
-        pool = self._serving.get((namespace, name))
-        return 0 if pool is None else pool.instances, self._admission.running((namespace, name))
+    def instances(self, target: Target) -> int:
+        """How many instances a version has."""
+        pool = self._serving.get(target.key)
+        return 0 if pool is None else pool.instances
+
+    def running(self, function: tuple[str, str]) -> int:
+        """How many invocations of a function run, whatever its version."""
+        return self._admission.running(function)
 
     async def stop(self, grace: float) -> None:
         """Take nothing more, give what runs `grace` seconds to finish, then end every instance."""
@@ -162,7 +169,7 @@ class Dispatcher:
         head = agent_calls.invoke(
             live.prefix,
             request_id=call.request_id,
-            arn=target.arn if call.reference.qualifier is None else target.arn_latest,
+            arn=target.called(call.reference.qualifier),
             trace_id=call.trace_id,
             client_context=call.client_context,
             tail=call.tail,
@@ -179,7 +186,7 @@ class Dispatcher:
         if pool.adrift:
             self._pass_on(pool, invocation)
         elif pool.gone:
-            self._answer(pool, invocation, function_not_found(pool.target.arn_latest))
+            self._answer(pool, invocation, _not_found(pool.target, invocation.call))
         elif invocation.attempts >= _ATTEMPTS:
             self._answer(
                 pool, invocation, ServiceException("No instance of the function took the invocation.")
@@ -318,6 +325,10 @@ class Dispatcher:
         if invocation is not None:
             payload = timed_out(invocation.call.request_id, pool.target.timeout)
             self._finish(pool, invocation, invocation.outcome or (payload, True), None)
+
+
+def _not_found(target: Target, call: Call) -> LambdaError:
+    return function_not_found(target.called(call.reference.qualifier or LATEST))
 
 
 def _killed(invocation: Invocation, out: bool) -> tuple[bytes, bool]:

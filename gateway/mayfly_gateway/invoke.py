@@ -88,8 +88,8 @@ class Invoke:
             raise ResourceNotFoundException(
                 f"Functions from '{reference.region}' are not reachable in this region ('{self._cluster}')"
             )
-        target = self._catalogue.get(call.namespace, reference.name)
-        if target is None or reference.qualifier not in (None, LATEST):
+        target = self._catalogue.resolve(call.namespace, reference.name, reference.qualifier)
+        if target is None:
             qualifier = reference.qualifier or LATEST
             raise function_not_found(function_arn(self._cluster, call.namespace, reference.name, qualifier))
         return target

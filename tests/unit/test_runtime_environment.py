@@ -10,7 +10,7 @@ from mayfly_gateway.backends.environment import InstancePaths, environment, log_
 from mayfly_gateway.backends.local.errors import MissingReferenceError
 from mayfly_gateway.backends.local.runtimes import RuntimeCommand
 from mayfly_gateway.backends.local.variables import function_variables
-from mayfly_gateway.catalogue import latest
+from mayfly_gateway.catalogue import target_of
 from mayfly_model.environment import RESERVED_VARIABLES, Environment
 from mayfly_model.function import FunctionSpec
 
@@ -27,7 +27,7 @@ PYTHON = RuntimeCommand(
 
 def built(variables=None, **spec):
     whole = {"runtime": "python3.13", "handler": "app.handler", "code": {"inline": {"app.py": ""}}, **spec}
-    target = latest(
+    target = target_of(
         FunctionSpec.model_validate(whole), cluster="local", namespace="shop", name="hello", digest="d"
     )
     return environment(target, PYTHON, PATHS, variables or {})
@@ -90,7 +90,7 @@ def test_the_functions_own_variables_override_defaults_and_never_what_lambda_res
 
 
 def test_an_sdk_in_the_function_is_led_to_the_gateway_unless_the_function_says_where():
-    target = latest(
+    target = target_of(
         FunctionSpec.model_validate(
             {"runtime": "python3.13", "handler": "app.handler", "code": {"inline": {"app.py": ""}}}
         ),
@@ -116,7 +116,7 @@ def test_a_provided_function_has_no_runtime_directory_but_its_own():
     spec = FunctionSpec.model_validate(
         {"runtime": "provided.al2023", "code": {"inline": {"bootstrap": "#!/bin/sh"}}}
     )
-    target = latest(spec, cluster="local", namespace="default", name="shell", digest="d")
+    target = target_of(spec, cluster="local", namespace="default", name="shell", digest="d")
     variables = environment(target, provided, PATHS, {})
     assert variables["LAMBDA_RUNTIME_DIR"] == "/instance/task"
     assert variables["_HANDLER"] == "bootstrap"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mayfly_cli import present
 from mayfly_cli.client import InvokeResult
 from mayfly_cli.screen import Screen
-from mayfly_gateway.catalogue import latest
+from mayfly_gateway.catalogue import target_of
 from mayfly_model.function import FunctionSpec
 
 HOSTILE = "\x1b]52;c;cm0gLXJm\x07\x1b[2J\x9b31m\x1b]0;title\x1b\\"
@@ -71,7 +71,7 @@ def test_an_answer_goes_to_a_pipe_byte_for_byte(capfdbinary):
     assert capfdbinary.readouterr().out == b'"\x1b[2J"'
 
 
-TARGET = latest(
+TARGET = target_of(
     FunctionSpec.model_validate(
         {"runtime": "python3.13", "handler": "a.b", "code": {"inline": {"a.py": ""}}}
     ),

@@ -22,7 +22,6 @@ def target(digest="1", *, keep_alive=300.0):
         namespace="default",
         name="hello",
         arn="arn:aws:lambda:local:default:function:hello",
-        arn_latest="arn:aws:lambda:local:default:function:hello:$LATEST",
         version="$LATEST",
         memory_size=128,
         timeout=3,

@@ -10,7 +10,8 @@ import uvloop
 
 from mayfly_gateway import agent_calls
 from mayfly_gateway.backends import Instance
-from mayfly_gateway.catalogue import latest
+from mayfly_gateway.catalogue import target_of
+from mayfly_gateway.routes import Route
 from mayfly_gateway.server import Gateway
 from mayfly_gateway.settings import Bounds, Settings
 from mayfly_model.function import FunctionSpec
@@ -197,21 +198,25 @@ class World:
         self.clients.append(client)
         return client
 
-    def deploy(self, name="hello", *, digest="1", **spec) -> None:
+    def deploy(self, name="hello", *, digest="1", version="$LATEST", **spec) -> None:
         content = {
             "runtime": "python3.13",
             "handler": "a.b",
             "code": {"inline": {"a.py": "b = print"}},
             **spec,
         }
-        target = latest(
+        target = target_of(
             FunctionSpec.model_validate(content),
             cluster="local",
             namespace="default",
             name=name,
             digest=digest,
+            version=version,
         )
         self.gateway.catalogue.put(target)
+
+    def alias(self, alias, *route, name="hello") -> None:
+        self.gateway.catalogue.route("default", name, alias, Route(*route))
 
     async def until(self, condition) -> None:
         """Wait for something that the gateway does by itself; the test's timeout bounds it."""

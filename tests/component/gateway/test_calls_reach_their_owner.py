@@ -201,10 +201,10 @@ async def test_calls_that_others_have_sent_on_and_that_wait_go_back_to_them_when
     clients = [await pair.other.client(), await pair.other.client(), await pair.owner.client()]
     for number, client in enumerate(clients):
         client.invoke(json.dumps({"n": number}))
-    await pair.owner.until(lambda: pair.owner.gateway.dispatcher.counts("default", "hello")[1] == 3)
+    await pair.owner.until(lambda: pair.owner.gateway.dispatcher.running(("default", "hello")) == 3)
     for replica in (pair.other, pair.owner):
         replica.ownership.set_peers([pair.other.peer])
-    pair.owner.gateway.dispatcher.let_go(("default", "hello"))
+    pair.owner.gateway.dispatcher.let_go(pair.owner.gateway.catalogue.resolve("default", "hello"))
     for number, client in enumerate(clients):
         status, _, body = await asyncio.wait_for(client.reply(), 5)
         assert (status, json.loads(body)) == (200, {"n": number})

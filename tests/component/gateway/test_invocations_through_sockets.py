@@ -292,7 +292,7 @@ async def test_stopping_at_once_answers_a_call_that_no_instance_was_asked_for_ye
     dispatcher = Dispatcher(backend=world.agents, settings=Settings())
     # The second call waits for its turn behind the look at the first.
     for name in ("hello", "other"):
-        target = world.gateway.catalogue.get("default", name)
+        target = world.gateway.catalogue.resolve("default", name)
         dispatcher.on_change(None, target)
         call = parse_call(name, "", {}, request_id="r", default_namespace="default", knows=lambda _: False)
         dispatcher.invoke(target, call, b"{}", answers.append)

@@ -14,18 +14,21 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 VERSIONS = "/apis/mayfly.dev/v1beta1/versions"
+ALIASES = "/apis/mayfly.dev/v1beta1/aliases"
 PODS = "/api/v1/pods"
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/mayfly-system/endpointslices"
 CREATED = "2026-11-25T00:00:00Z"
 
 
 class ApiServer:
-    """The objects of three kinds, and what clients were told of them."""
+    """The objects of each kind, and what clients were told of them."""
 
     def __init__(self) -> None:
         self.version = 100
         self.oldest = 0
-        self.objects: dict[str, dict[tuple[str, str], dict]] = {VERSIONS: {}, PODS: {}, SLICES: {}}
+        self.objects: dict[str, dict[tuple[str, str], dict]] = {
+            path: {} for path in (VERSIONS, ALIASES, PODS, SLICES)
+        }
         self.events: dict[str, list[tuple[int, str, dict]]] = {path: [] for path in self.objects}
         self.news = asyncio.Event()
         self.requests: list[tuple[str, str]] = []

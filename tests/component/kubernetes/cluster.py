@@ -19,7 +19,7 @@ from mayfly_gateway.settings import Settings
 from mayfly_model.conditions import Reason
 from mayfly_model.function import Function
 from mayfly_model.labels import REVISION_ANNOTATION, VERSION_LABEL, instance_labels, pod_name
-from mayfly_model.publishing import applied, latest_version
+from mayfly_model.publishing import applied, latest_version, publication_as
 from mayfly_model.runtime_list import RuntimeImage
 
 NAMESPACE = "shop"
@@ -227,7 +227,13 @@ class Replica:
             return answer.status, dict(answer.headers), json.loads(await answer.read())
 
     async def serves(self, name="hello") -> None:
-        await until(lambda: self.gateway.catalogue.get(NAMESPACE, name) is not None)
+        await until(lambda: self.gateway.catalogue.resolve(NAMESPACE, name) is not None)
+
+
+def instances(replica: Replica) -> int:
+    """How many instances a gateway has of hello's `$LATEST`."""
+    target = replica.gateway.catalogue.resolve(NAMESPACE, "hello")
+    return 0 if target is None else replica.gateway.dispatcher.instances(target)
 
 
 async def until(condition, *, within=10.0) -> None:
@@ -258,3 +264,15 @@ def version(name="hello", **spec) -> dict:
     """A `$LATEST`, as the operator makes it."""
     made = applied(latest_version(function(name, **spec)))
     return {"metadata": {"namespace": NAMESPACE, "name": f"{name}.latest"}, "spec": made}
+
+
+def published(number: int, name="hello", **spec) -> dict:
+    """A published version, as the operator makes it."""
+    made = publication_as(number, latest_version(function(name, **spec)), 0).spec
+    return {"metadata": {"namespace": NAMESPACE, "name": f"{name}.{number}"}, "spec": applied(made)}
+
+
+def alias(function_version: str, name="hello.live", **spec) -> dict:
+    """An alias, as a person makes it."""
+    said = {"functionName": name.partition(".")[0], "functionVersion": function_version, **spec}
+    return {"metadata": {"namespace": NAMESPACE, "name": name}, "spec": said}

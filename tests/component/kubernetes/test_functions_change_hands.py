@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 from tests.component.kubernetes.api_server import PODS, VERSIONS
-from tests.component.kubernetes.cluster import HELLO, NAMESPACE, SIGNER, until, version
+from tests.component.kubernetes.cluster import HELLO, NAMESPACE, SIGNER, instances, until, version
 
 from mayfly_gateway.backends.kubernetes.keys import Keys
 from mayfly_gateway.backends.kubernetes.placement import State
@@ -59,7 +59,7 @@ async def test_a_launch_whose_function_went_on_while_its_code_was_fetched_waits_
         replica.owners.change(False)
     else:
         cluster.server.put(VERSIONS, version(code=code, memorySize=256))
-        await until(lambda: replica.gateway.catalogue.get(NAMESPACE, "hello").memory_size == 256)
+        await until(lambda: replica.gateway.catalogue.resolve(NAMESPACE, "hello").memory_size == 256)
     cluster.store.open.set()
     await until(launch.done, within=5)
     assert (await call)[0] == (503 if change == "let go" else 200)
@@ -86,7 +86,7 @@ async def test_an_instance_that_another_gateway_took_at_the_last_moment_is_left_
     assert not taken.invocations
     assert placed(replica)[taken.uid].state is State.PROBED
     taken.free.set()
-    await until(lambda: replica.gateway.dispatcher.counts("shop", "hello")[0] == 2)
+    await until(lambda: instances(replica) == 2)
     assert len(cluster.server.objects[PODS]) == 2
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.component.kubernetes.api_server import PODS, VERSIONS
-from tests.component.kubernetes.cluster import HELLO, NAMESPACE, until, version
+from tests.component.kubernetes.cluster import HELLO, NAMESPACE, instances, until, version
 
 
 def wanted(cluster) -> int:
@@ -18,7 +18,7 @@ async def test_a_version_with_much_code_is_followed(cluster):
     replica = await cluster.replica()
     code = {"inline": {f"file{n}.py": "#" * 90_000 for n in range(10)}}
     cluster.server.put(VERSIONS, version(code=code, memorySize=256))
-    await until(lambda: replica.gateway.catalogue.get(NAMESPACE, "hello").memory_size == 256)
+    await until(lambda: replica.gateway.catalogue.resolve(NAMESPACE, "hello").memory_size == 256)
 
 
 async def test_a_pod_replaced_by_another_of_its_name_while_nobody_told_is_gone(cluster):
@@ -50,7 +50,7 @@ async def test_a_gateway_that_starts_does_not_scale_what_it_has_not_seen_yet(clu
     second = await cluster.replica(serves=False)
     await until(lambda: second.backend._versions.warm.is_set() or second.backend._instances._pause > 0.5)
     cluster.server.withheld.clear()
-    await until(lambda: second.gateway.dispatcher.counts("shop", "hello")[0] == 1)
+    await until(lambda: instances(second) == 1)
     assert cluster.server.scaled == []
 
 

@@ -10,7 +10,7 @@ from tests.component.local.runtime_api import Runtime
 
 from mayfly_gateway.backends.environment import InstancePaths, environment
 from mayfly_gateway.backends.local.runtimes import RuntimeCommand, prepare
-from mayfly_gateway.catalogue import latest
+from mayfly_gateway.catalogue import target_of
 from mayfly_model.function import FunctionSpec
 
 FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
@@ -41,7 +41,7 @@ def running(
             "loggingConfig": logging or {},
         }
     )
-    target = latest(spec, cluster="local", namespace="default", name=called, digest="d")
+    target = target_of(spec, cluster="local", namespace="default", name=called, digest="d")
     with tempfile.TemporaryDirectory() as tmp:
         paths = InstancePaths(task_root=code, tmp=Path(tmp))
         argv = command.argv(code, handler, variables.get("AWS_LAMBDA_EXEC_WRAPPER"), target.memory_size)

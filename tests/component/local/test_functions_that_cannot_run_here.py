@@ -51,10 +51,10 @@ async def test_it_is_told_once_and_is_gone_with_its_manifest(folder, deployer, c
     assert [target.name for target in first.refused] == ["hello"]
     assert second.served == ()
     assert "nodejs20.x" in second.problems[0]
-    assert catalogue.get("default", "hello") is not None
+    assert catalogue.resolve("default", "hello") is not None
     (folder / "f.yaml").unlink()
     assert (await deployer.refresh()).removed == (("default", "hello"),)
-    assert catalogue.get("default", "hello") is None
+    assert catalogue.resolve("default", "hello") is None
 
 
 async def test_it_is_served_once_it_can_run_and_stays_served(folder, deployer, catalogue):
@@ -62,10 +62,10 @@ async def test_it_is_served_once_it_can_run_and_stays_served(folder, deployer, c
     await deployer.refresh()
     (folder / "f.yaml").write_text(PRESENT)
     (served,) = (await deployer.refresh()).served
-    assert catalogue.get("default", "hello") is served
+    assert catalogue.resolve("default", "hello") is served
     (folder / "f.yaml").write_text(MISSING)
     assert (await deployer.refresh()).served == ()
-    assert catalogue.get("default", "hello") is served
+    assert catalogue.resolve("default", "hello") is served
 
 
 async def test_a_function_that_moves_to_another_file_is_gone_with_that_file(folder, deployer, catalogue):

@@ -13,12 +13,12 @@ from mayfly_gateway.backends.local.agents import remove
 from mayfly_gateway.backends.local.instances import Deployment, LocalBackend
 from mayfly_gateway.backends.local.runtimes import RuntimeCommand
 from mayfly_gateway.backends.local.trees import Entry, write_tree
-from mayfly_gateway.catalogue import latest
+from mayfly_gateway.catalogue import target_of
 from mayfly_gateway.logs import Logs
 from mayfly_model.function import FunctionSpec
 
 NOBODY = 65534
-TARGET = latest(
+TARGET = target_of(
     FunctionSpec.model_validate(
         {"runtime": "provided.al2023", "code": {"inline": {"bootstrap": "#!/bin/sh"}}}
     ),

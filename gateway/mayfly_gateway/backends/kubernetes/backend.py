@@ -18,7 +18,7 @@ from mayfly_gateway.backends.kubernetes.api import Api
 from mayfly_gateway.backends.kubernetes.code import CodeError, Package, Packages
 from mayfly_gateway.backends.kubernetes.dial import PORT, dial
 from mayfly_gateway.backends.kubernetes.keys import Keys
-from mayfly_gateway.backends.kubernetes.objects import PodObject, VersionObject
+from mayfly_gateway.backends.kubernetes.objects import AliasObject, PodObject, VersionObject
 from mayfly_gateway.backends.kubernetes.placement import State
 from mayfly_gateway.backends.kubernetes.pods import Pod, read_pod
 from mayfly_gateway.backends.kubernetes.reports import Reports
@@ -81,6 +81,9 @@ class KubernetesBackend:
         self._versions = Watch(
             around.api, "/apis/mayfly.dev/v1beta1/versions", VersionObject, self._on_version
         )
+        self._aliases = Watch(
+            around.api, "/apis/mayfly.dev/v1beta1/aliases", AliasObject, self._names.follow_alias
+        )
         self._instances = Watch(
             around.api, "/api/v1/pods", PodObject, self._on_pod, selector=INSTANCE_SELECTOR
         )
@@ -88,18 +91,18 @@ class KubernetesBackend:
 
     def ready(self) -> bool:
         """Whether all functions and instances are known."""
-        return self._versions.warm.is_set() and self._instances.warm.is_set()
+        return all(watch.warm.is_set() for watch in (self._versions, self._aliases, self._instances))
 
     def start(
         self,
         *,
         adopt: Adopt,
-        let_go: Callable[[tuple[str, str]], None],
+        let_go: Callable[[Target], None],
         owners_known: asyncio.Event | None = None,
     ) -> None:
         """Follow the cluster; returns at once.
 
-        `adopt(target, instance, bare)` takes over an instance, `let_go(function)` leaves those of a function.
+        `adopt(target, instance, bare)` takes over an instance, `let_go(target)` leaves those of a version.
         `owners_known` is set once it is known which functions are whose, None where that is so from the start.
         """
         self._let_go = let_go
@@ -110,6 +113,7 @@ class KubernetesBackend:
         self._around.ownership.on_change(self._on_owners)
         self._tasks = [
             asyncio.create_task(self._instances.run()),
+            asyncio.create_task(self._aliases.run()),
             asyncio.create_task(self._follow_versions(owners_known)),
         ]
 
@@ -257,7 +261,7 @@ class KubernetesBackend:
         """Follow the catalogue; two functions may just be changing their names."""
         if before is not None and (after is None or version_key(after) != version_key(before)):
             site = self._sites.find(version_key(before))
-            if site is not None and site.target.function == before.function:
+            if site is not None and site.target.key == before.key:
                 self._sites.close(site.key, "The function was changed while an instance of it was started.")
         if after is None or not self._around.ownership.owns(after.function):
             return
@@ -274,7 +278,7 @@ class KubernetesBackend:
                 self._open(target)
             elif not owned and site is not None:
                 self._sites.close(site.key, "Another gateway serves the function now: try again.")
-                self._let_go(target.function)
+                self._let_go(target)
 
     def _open(self, target: Target) -> Site:
         key = version_key(target)

@@ -1,4 +1,4 @@
-"""Pods and Versions as they come from the API server: only what is read, in the server's own shape.
+"""Pods, Versions and Aliases as they come from the API server: only what is read, in the server's own shape.
 
 msgspec passes over everything else, so that an object is a few hundred bytes here, and a newer server's is no trouble.
 """
@@ -120,3 +120,25 @@ class VersionObject(msgspec.Struct, frozen=True):
     metadata: Metadata
     spec: VersionSpec
     status: VersionStatus = VersionStatus()
+
+
+class Routing(msgspec.Struct, frozen=True, rename="camel"):
+    """A second version, and its share of the calls."""
+
+    additional_version: str
+    weight: float
+
+
+class AliasRoute(msgspec.Struct, frozen=True, rename="camel"):
+    """Where an alias points: what is read of its spec, and of its status, which says where it led."""
+
+    function_version: str = ""
+    routing: Routing | None = None
+
+
+class AliasObject(msgspec.Struct, frozen=True):
+    """An Alias."""
+
+    metadata: Metadata
+    spec: AliasRoute
+    status: AliasRoute = AliasRoute()

@@ -1,21 +1,26 @@
-"""From Versions to the functions that calls name. Pure.
+"""From Versions and Aliases to the functions that calls name. Pure.
 
-Rule: only a Version that is whole becomes a target, and one that is broken leaves the last good one in its place. Of
-two that claim one Lambda name the older has it, whatever the order in which they are seen.
+Rule: only a Version that is whole becomes a target, and one that is broken leaves the last good one in its place. All
+versions of a Function go by the one Lambda name that its `$LATEST` says. Of two Functions that claim one Lambda name
+the older has it, whatever the order in which they are seen.
 """
 
+import dataclasses
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import msgspec
 from pydantic import ValidationError
 
-from mayfly_gateway.backends.kubernetes.objects import VersionObject
-from mayfly_gateway.catalogue import Catalogue, Target, latest
+from mayfly_gateway.backends.kubernetes.objects import AliasObject, AliasRoute, VersionObject
+from mayfly_gateway.catalogue import Catalogue, Target, target_of
+from mayfly_gateway.routes import Route
 from mayfly_model.function import RUNTIMES_IN_CONTEXT, FunctionSpec
+from mayfly_model.labels import split_name
 from mayfly_model.names import LATEST
 
 Key = tuple[str, str]
-"""Namespace and name: of a Version's object, or of a Lambda function."""
+"""Namespace and name: of an object, or of a Lambda function."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,13 +36,13 @@ def version_key(target: Target) -> Key:
 
 
 def read_target(version: VersionObject, *, cluster: str) -> Target | None:
-    """What a `$LATEST` says calls of its function mean; None while it is not whole, and for published versions.
+    """What calls of a Version mean; None while it is not whole.
 
     Raises:
         BrokenVersionError: its configuration is none.
     """
     spec, metadata = version.spec, version.metadata
-    if spec.configuration is None or spec.revision is None or spec.function_version != LATEST:
+    if spec.configuration is None or spec.revision is None or spec.function_version is None:
         return None
     try:
         configuration = FunctionSpec.model_validate(
@@ -45,77 +50,150 @@ def read_target(version: VersionObject, *, cluster: str) -> Target | None:
         )
     except ValidationError as error:
         raise BrokenVersionError(str(error)) from error
-    return latest(
+    return target_of(
         configuration,
         cluster=cluster,
         namespace=metadata.namespace,
         name=configuration.function_name or spec.function_name,
         digest=spec.revision,
+        version=split_name(metadata.name)[1],
         source=metadata.name,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """A Version that says it is this function; the least `rank` has the name."""
+def read_route(said: AliasRoute) -> Route | None:
+    """Where an Alias's spec or status points; None where that says nothing."""
+    if not said.function_version:
+        return None
+    if said.routing is None:
+        return Route(said.function_version)
+    return Route(said.function_version, said.routing.additional_version, said.routing.weight)
 
-    rank: tuple[str, str]
-    target: Target
+
+@dataclass(slots=True)
+class _Function:
+    """One Function object: its Versions that are whole, and its Aliases. `name` is what it is called by."""
+
+    name: Key | None = None
+    ranks: dict[str, tuple[str, str]] = field(default_factory=dict)
+    targets: dict[str, Target] = field(default_factory=dict)
+    routes: dict[str, tuple[Route, Route | None]] = field(default_factory=dict)
+
+    @property
+    def rank(self) -> tuple[str, str]:
+        """The least one has the name: when its oldest Version was made, and that one's uid."""
+        return min(self.ranks.values())
+
+    def says(self) -> Key | None:
+        """The Lambda name by which it wants to be called: `$LATEST` says it, else the newest version."""
+        if not self.targets:
+            return None
+        newest = max(self.targets, key=lambda version: (version == LATEST, len(version), version))
+        return self.targets[newest].function
 
 
 class Names:
-    """Keeps the catalogue equal to the Versions that there are."""
+    """Keeps the catalogue equal to the Versions and Aliases that there are."""
 
     def __init__(self, catalogue: Catalogue, *, cluster: str) -> None:
         self._catalogue = catalogue
         self._cluster = cluster
-        self._targets: dict[Key, Target] = {}
-        self._claims: dict[Key, dict[Key, _Claim]] = {}
+        self._functions: dict[Key, _Function] = {}
+        self._claims: dict[Key, dict[Key, _Function]] = {}
 
     def follow(self, before: VersionObject | None, after: VersionObject | None) -> None:
-        """Take over what was added, changed or removed."""
-        if after is None:
-            assert before is not None  # noqa: S101
-            self._drop((before.metadata.namespace, before.metadata.name))
-        elif before is None or before.spec != after.spec or before.metadata.uid != after.metadata.uid:
+        """Take over a Version that was added, changed or removed; one that is being deleted is removed."""
+        version = after or before
+        assert version is not None  # noqa: S101
+        if after is None or after.metadata.deletion_timestamp is not None:
+            self._drop(version)
+        elif before is None or _says(before) != _says(after):
             self._put(after)
 
+    def follow_alias(self, before: AliasObject | None, after: AliasObject | None) -> None:
+        """Take over an Alias that was added, changed or removed; one that is being deleted is removed."""
+        alias = after or before
+        assert alias is not None  # noqa: S101
+        name, qualifier = split_name(alias.metadata.name)
+        key = alias.metadata.namespace, name
+        function = self._functions.setdefault(key, _Function())
+        wanted = None if after is None or after.metadata.deletion_timestamp else read_route(after.spec)
+        if wanted is None:
+            function.routes.pop(qualifier, None)
+        else:
+            function.routes[qualifier] = wanted, read_route(alias.status)
+        self._settle(key, function)
+
     def _put(self, version: VersionObject) -> None:
-        key = (version.metadata.namespace, version.metadata.name)
+        metadata = version.metadata
         try:
             target = read_target(version, cluster=self._cluster)
         except BrokenVersionError as error:
-            _log.error("%s/%s is not served as it is now: %s", *key, error)
+            _log.error("%s/%s is not served as it is now: %s", metadata.namespace, metadata.name, error)
             return
-        known = self._targets.get(key)
-        if target is None or target == known:
+        if target is None:
             return
-        self._targets[key] = target
-        claim = _Claim((version.metadata.creation_timestamp, version.metadata.uid), target)
-        self._claims.setdefault(target.function, {})[key] = claim
-        if known is not None and known.function != target.function:
-            self._withdraw(known.function, key)
-        self._settle(target.function)
+        key = metadata.namespace, split_name(metadata.name)[0]
+        function = self._functions.setdefault(key, _Function())
+        function.ranks[target.version] = metadata.creation_timestamp, metadata.uid
+        function.targets[target.version] = target
+        self._settle(key, function)
 
-    def _drop(self, key: Key) -> None:
-        known = self._targets.pop(key, None)
-        if known is not None:
-            self._withdraw(known.function, key)
+    def _drop(self, version: VersionObject) -> None:
+        name, qualifier = split_name(version.metadata.name)
+        key = version.metadata.namespace, name
+        function = self._functions.get(key)
+        if function is not None:
+            function.ranks.pop(qualifier, None)
+            function.targets.pop(qualifier, None)
+            self._settle(key, function)
 
-    def _withdraw(self, function: Key, key: Key) -> None:
-        claims = self._claims.get(function, {})
-        claims.pop(key, None)
+    def _settle(self, key: Key, function: _Function) -> None:
+        """Give the function the name that it says, and serve under its old and its new one who has them now."""
+        said, before = function.says(), function.name
+        function.name = said
+        if before is not None and before != said:
+            self._claims[before].pop(key, None)
+            self._serve(before)
+        if said is not None:
+            self._claims.setdefault(said, {})[key] = function
+            self._serve(said)
+        elif not function.routes:
+            self._functions.pop(key, None)
+
+    def _serve(self, name: Key) -> None:
+        claims = self._claims.get(name, {})
         if not claims:
-            self._claims.pop(function, None)
-        self._settle(function)
+            self._claims.pop(name, None)
+        function = min(claims.values(), key=lambda each: each.rank, default=_Function())
+        self._serve_versions(name, function)
+        self._serve_aliases(name, function)
 
-    def _settle(self, function: Key) -> None:
-        claims = self._claims.get(function)
-        served = self._catalogue.get(*function)
-        if claims is None:
-            if served is not None:
-                self._catalogue.remove(*function)
-            return
-        target = min(claims.values(), key=lambda claim: claim.rank).target
-        if target != served:
-            self._catalogue.put(target)
+    def _serve_versions(self, name: Key, function: _Function) -> None:
+        served = dict(self._catalogue.versions(*name))
+        for version in served.keys() - function.targets.keys():
+            self._catalogue.remove(*name, version)
+        for version, target in function.targets.items():
+            function.targets[version] = _named(target, name, served.get(version))
+            if function.targets[version] is not served.get(version):
+                self._catalogue.put(function.targets[version])
+
+    def _serve_aliases(self, name: Key, function: _Function) -> None:
+        served = self._catalogue.aliases(*name)
+        for alias in served.keys() - function.routes.keys():
+            self._catalogue.route(*name, alias, None)
+        for alias, (wanted, last) in function.routes.items():
+            self._catalogue.route(*name, alias, wanted, last=last)
+
+
+def _says(version: VersionObject) -> object:
+    """What a target is made of: not the number of instances, which changes with every burst."""
+    return version.metadata.uid, msgspec.structs.replace(version.spec, instances=None)
+
+
+def _named(target: Target, name: Key, served: Target | None) -> Target:
+    """The target under its function's present name; the one that is served already if it is the same."""
+    if target is not served and target.function != name:
+        arn = target.arn[: -len(target.name)] + name[1]
+        target = dataclasses.replace(target, name=name[1], arn=arn)
+    return served if served is not None and target == served else target

@@ -17,7 +17,7 @@ from mayfly_gateway.backends.local.freshness import Freshness
 from mayfly_gateway.backends.local.instances import Deployment, LocalBackend
 from mayfly_gateway.backends.local.runtimes import RuntimeCommand, prepare
 from mayfly_gateway.backends.local.variables import Objects, function_variables
-from mayfly_gateway.catalogue import Catalogue, Target, latest
+from mayfly_gateway.catalogue import Catalogue, Target, target_of
 from mayfly_model.errors import InvalidRuntimeException
 from mayfly_model.function import Function
 from mayfly_model.keyed_values import Kind
@@ -184,7 +184,7 @@ class Deployer:
 
     def _target(self, key: Key, parsed: ParsedFunction, digest: str) -> Target:
         namespace, name = key
-        return latest(
+        return target_of(
             parsed.function.spec,
             cluster=self._cluster,
             namespace=namespace,

@@ -1,0 +1,130 @@
+"""Where the qualifiers of one function lead: to a version, or by an alias to one of two. Pure.
+
+Rule: an alias leads where it says if there is every version that it names; while one is missing it leads where it led
+before, and where that is gone as well, nowhere. What a qualifier means is worked out when something changes, so that a
+call only looks it up.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from mayfly_model.names import LATEST
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What an alias names: a version and, for a share `weight` of the calls (0 to 1), perhaps an additional one."""
+
+    version: str
+    additional: str | None = None
+    weight: float = 0.0
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The one or two versions that it needs."""
+        return (self.version,) if self.additional is None else (self.version, self.additional)
+
+
+@dataclass(frozen=True, slots=True)
+class Split(Generic[T]):
+    """Two versions that share an alias's calls: `additional` has the part `weight` of them."""
+
+    main: T
+    additional: T
+    weight: float
+
+
+@dataclass(slots=True)
+class _Alias:
+    """What an alias says, and where it led at last; None while it never did."""
+
+    wanted: Route
+    last: Route | None
+
+
+class Qualifiers(Generic[T]):
+    """One function's versions and aliases. `found` says what each qualifier means; None is the one left out."""
+
+    __slots__ = ("_aliases", "_versions", "found")
+
+    def __init__(self) -> None:
+        self._versions: dict[str, T] = {}
+        self._aliases: dict[str, _Alias] = {}
+        self.found: dict[str | None, T | Split[T]] = {}
+
+    @property
+    def versions(self) -> Mapping[str, T]:
+        """The versions that there are, by number or `$LATEST`."""
+        return self._versions
+
+    @property
+    def aliases(self) -> Mapping[str, Route]:
+        """What each alias says."""
+        return {name: alias.wanted for name, alias in self._aliases.items()}
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is neither a version nor an alias."""
+        return not self._versions and not self._aliases
+
+    def put(self, version: str, target: T) -> T | None:
+        """Have this version, or have it anew; returns what it was before."""
+        before = self._versions.get(version)
+        self._versions[version] = target
+        self._work_out()
+        return before
+
+    def remove(self, version: str) -> T | None:
+        """Have this version no more; returns what it was."""
+        before = self._versions.pop(version, None)
+        self._work_out()
+        return before
+
+    def route(self, alias: str, wanted: Route | None, last: Route | None = None) -> None:
+        """Have the alias lead there, or, with None, have it no more.
+
+        `last` is where it led as far as others know; what it led to here counts for more.
+        """
+        known = self._aliases.get(alias)
+        if wanted is None:
+            self._aliases.pop(alias, None)
+        elif known is None:
+            self._aliases[alias] = _Alias(wanted, last)
+        elif known.wanted == wanted and (known.last or not last):
+            return
+        else:
+            known.wanted = wanted
+            known.last = known.last or last
+        self._work_out()
+
+    def leads(self, alias: str) -> Route | None:
+        """Where the alias leads now."""
+        known = self._aliases.get(alias)
+        return None if known is None else self._led(known)
+
+    def _work_out(self) -> None:
+        found: dict[str | None, T | Split[T]] = {}
+        found.update(self._versions)
+        if LATEST in self._versions:
+            found[None] = self._versions[LATEST]
+        for name, alias in self._aliases.items():
+            route = self._led(alias)
+            if route is not None:
+                alias.last = route
+                found[name] = self._target(route)
+        self.found = found
+
+    def _led(self, alias: _Alias) -> Route | None:
+        for route in (alias.wanted, alias.last):
+            if route is not None and all(version in self._versions for version in route.versions):
+                return route
+        return None
+
+    def _target(self, route: Route) -> T | Split[T]:
+        main = self._versions[route.version]
+        if route.additional is None or route.weight <= 0:
+            return main
+        return Split(main, self._versions[route.additional], route.weight)
