@@ -8,6 +8,8 @@ Schema = dict[str, Any]
 
 _LOCAL_ONLY = {"Code": ("directory", "zipFile")}
 """Sources that only the machine of a person has."""
+_WHOLE = frozenset({"Code"})
+"""Objects of which an apply replaces the whole: an archive takes the place of the inline files that it follows."""
 _KEPT = (
     "type", "format", "enum", "pattern", "minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems",
     "minProperties", "maxProperties",
@@ -32,6 +34,8 @@ def _object(schema: Schema, parts: dict[str, Schema]) -> Schema:
     result["properties"] = {
         name: _field(name, field, parts) for name, field in schema["properties"].items() if name not in hidden
     }
+    if title in _WHOLE:
+        result["x-kubernetes-map-type"] = "atomic"
     if title in RULES:
         result["x-kubernetes-validations"] = RULES[title]
     return result

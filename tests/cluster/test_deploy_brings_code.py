@@ -35,6 +35,19 @@ def test_changed_code_answers_and_equal_code_is_not_sent_again(account, project)
     assert "function hello unchanged" in again
 
 
+def test_a_function_that_kubectl_applied_is_taken_over_if_one_says_so(account, project):
+    account.deploy(function("hello", "def handler(event, context):\n    return 'inline'\n"))
+    assert account.invoke("hello") == "inline"
+    write(project, "def handler(event, context):\n    return 'folder'\n")
+    words = (project, "--namespace", account.name, "--gateway", account.gateway)
+    refused = deploy(*words, status=2)
+    assert "With --force-conflicts they become yours." in refused
+    assert ".spec.code" in refused
+    deploy(*words, "--force-conflicts")
+    until(lambda: account.invoke("hello") == "folder", "the folder's code answers")
+    assert set(account.get("function", "hello")["spec"]["code"]) == {"archive"}
+
+
 def test_a_function_that_is_not_ready_is_told_with_reason_and_message(account, project):
     write(project, runtime="python3.99")
     told = deploy(project, "--namespace", account.name, "--gateway", account.gateway, status=1)
