@@ -8,6 +8,8 @@ import pytest
 from mayfly_gateway.backends.kubernetes.objects import AliasObject, VersionObject
 from mayfly_gateway.backends.kubernetes.versions import Names
 from mayfly_gateway.catalogue import Catalogue
+from mayfly_model import publishing
+from mayfly_model.function import FunctionSpec
 
 
 def configuration(**fields):
@@ -19,7 +21,15 @@ def configuration(**fields):
     }
 
 
-def version(name, *, revision="r", made="2026-01-01T00:00:00Z", uid=None, metadata=(), spec=(), **fields):
+def revision_of(fields):
+    """Of what was published it is the true one, for another would not be served."""
+    try:
+        return publishing.revision(FunctionSpec.model_validate(configuration(**fields), by_alias=True))
+    except ValueError:
+        return "r"
+
+
+def version(name, *, revision=None, made="2026-01-01T00:00:00Z", uid=None, metadata=(), spec=(), **fields):
     function, _, suffix = name.partition(".")
     return msgspec.convert(
         {
@@ -34,7 +44,7 @@ def version(name, *, revision="r", made="2026-01-01T00:00:00Z", uid=None, metada
                 "functionName": function,
                 "functionVersion": "$LATEST" if suffix == "latest" else suffix,
                 "configuration": configuration(**fields),
-                "revision": revision,
+                "revision": revision or revision_of(fields),
                 **dict(spec),
             },
         },
@@ -89,8 +99,9 @@ def cluster():
 
 
 def test_latest_and_published_versions_are_called_by_their_names(cluster):
-    cluster.put(version("hello.latest", revision="b"), version("hello.7", revision="a"))
-    assert (cluster.digest(), cluster.digest("$LATEST"), cluster.digest("7")) == ("b", "b", "a")
+    cluster.put(version("hello.latest", revision="b"), version("hello.7"))
+    digests = cluster.digest(), cluster.digest("$LATEST"), cluster.digest("7")
+    assert digests == ("b", "b", revision_of({}))
     target = cluster.catalogue.resolve("shop", "hello", "7")
     assert (target.version, target.source, target.arn) == (
         "7",
@@ -109,6 +120,19 @@ def test_a_version_without_its_snapshot_is_not_there_yet(cluster):
 def test_a_broken_version_leaves_the_last_good_one(cluster):
     cluster.put(version("hello.latest", revision="a"), version("hello.latest", revision="b", timeout=0))
     assert cluster.digest() == "a"
+
+
+def test_a_published_version_that_was_changed_leaves_what_was_published(cluster):
+    cluster.put(version("hello.latest"), version("hello.7"))
+    published = cluster.catalogue.resolve("shop", "hello", "7")
+    changed = configuration(environment={"variables": {"MODE": "changed"}})
+    cluster.put(version("hello.7", spec={"configuration": changed}))
+    assert cluster.catalogue.resolve("shop", "hello", "7") is published
+
+
+def test_one_that_was_changed_before_it_was_first_seen_is_not_served(cluster):
+    cluster.put(version("hello.latest"), version("hello.7", revision="a"))
+    assert cluster.executed("7") is None
 
 
 def test_a_deleted_version_is_gone_at_once(cluster):

@@ -18,6 +18,7 @@ from mayfly_gateway.routes import Route
 from mayfly_model.function import RUNTIMES_IN_CONTEXT, FunctionSpec
 from mayfly_model.labels import split_name
 from mayfly_model.names import LATEST
+from mayfly_model.publishing import revision
 
 Key = tuple[str, str]
 """Namespace and name: of an object, or of a Lambda function."""
@@ -39,7 +40,7 @@ def read_target(version: VersionObject, *, cluster: str) -> Target | None:
     """What calls of a Version mean; None while it is not whole.
 
     Raises:
-        BrokenVersionError: its configuration is none.
+        BrokenVersionError: its configuration is none, or was changed after it was published.
     """
     spec, metadata = version.spec, version.metadata
     if spec.configuration is None or spec.revision is None or spec.function_version is None:
@@ -50,13 +51,16 @@ def read_target(version: VersionObject, *, cluster: str) -> Target | None:
         )
     except ValidationError as error:
         raise BrokenVersionError(str(error)) from error
+    qualifier = split_name(metadata.name)[1]
+    if qualifier != LATEST and spec.revision != revision(configuration):
+        raise BrokenVersionError("the configuration is not the one that was published")
     return target_of(
         configuration,
         cluster=cluster,
         namespace=metadata.namespace,
         name=configuration.function_name or spec.function_name,
         digest=spec.revision,
-        version=split_name(metadata.name)[1],
+        version=qualifier,
         source=metadata.name,
     )
 
