@@ -19,6 +19,7 @@ EXAMPLES = """
 [bold]Run them on a cluster[/]
 
   mayfly deploy examples/                   upload their code and apply their manifests
+  mayfly publish hello                      hold one fast as a version: hello:1
 
 Any AWS client works too: point it at the endpoint that `mayfly dev` prints, or at the cluster's gateway.
 """
@@ -161,6 +162,31 @@ def invoke(
         raise typer.Exit(2) from None
     present.result(result)
     raise typer.Exit(1 if result.function_error else 0)
+
+
+@app.command(
+    epilog="[bold]Examples[/]\n\n  mayfly publish hello\n\n"
+    '  mayfly publish hello --description "before the sale"'
+)
+def publish(
+    name: FunctionName,
+    description: Annotated[
+        str | None,
+        typer.Option("--description", "-d", help="What is special about it. Default: the function's."),
+    ] = None,
+    endpoint: Endpoint = None,
+    namespace: Namespace = None,
+) -> None:
+    """Hold a function fast, as it is now, as a version, and print the version's number.
+
+    Where nothing has changed since the last version, that one's number is printed. Exit status 2 if it was refused.
+    """
+    gateway = client.Client(client.endpoint(endpoint), namespace=namespace)
+    try:
+        present.published(gateway.publish(name, description=description))
+    except client.CallFailed as error:
+        present.problem(str(error))
+        raise typer.Exit(2) from None
 
 
 @app.command(epilog="[bold]Examples[/]\n\n  mayfly logs hello\n\n  mayfly logs hello --follow --lines 0")

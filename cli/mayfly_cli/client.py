@@ -37,6 +37,15 @@ class InvokeResult:
     log_tail: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedVersion:
+    """A version as the gateway names it; `code_sha256` is in base64."""
+
+    function: str
+    number: str
+    code_sha256: str
+
+
 def endpoint(given: str | None) -> str:
     """The gateway's URL: the one given, else from the environment, else the local mode's."""
     chosen = given or next((os.environ[name] for name in ENDPOINT_VARIABLES if os.environ.get(name)), None)
@@ -75,6 +84,23 @@ class Client:
             request_id=answer.headers.get("x-amzn-RequestId", ""),
             log_tail=base64.b64decode(log).decode("utf-8", "replace") if log else None,
         )
+
+    def publish(self, name: str, *, description: str | None) -> PublishedVersion:
+        """Have the function's `$LATEST` held fast as a version.
+
+        Raises:
+            CallFailed: no gateway there, no such function, or it refused.
+        """
+        path = f"/2015-03-31/functions/{quote(name, safe='')}/versions"
+        body = json.dumps({} if description is None else {"Description": description}).encode()
+        answer = self._request("POST", path, body=body, headers={"Content-Type": "application/json"})
+        try:
+            said = json.loads(answer.data)
+            return PublishedVersion(
+                function=said["FunctionName"], number=said["Version"], code_sha256=said["CodeSha256"]
+            )
+        except (ValueError, TypeError, KeyError):
+            raise CallFailed(f"What the gateway at {self._url} answers is no version.") from None
 
     def logs(self, name: str, *, tail: int, follow: bool) -> Iterator[dict[str, Any]]:
         """The function's log records, oldest first: `{"time", "requestId", "message", …}`.

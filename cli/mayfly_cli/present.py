@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from mayfly_cli.client import InvokeResult
+from mayfly_cli.client import InvokeResult, PublishedVersion
 
 PLATFORM = ("INIT_START ", "INIT_REPORT ", "START RequestId: ", "END RequestId: ", "REPORT RequestId: ")
 
@@ -57,6 +57,15 @@ def result(answer: InvokeResult) -> None:
         out.print_json(content, ensure_ascii=_CONTROL.search(content) is not None)
     except (ValueError, RecursionError):
         out.print(Text(harmless(answer.payload.decode("utf-8", "replace"))))
+
+
+def published(version: PublishedVersion) -> None:
+    """A version: its number alone goes to standard output, for scripts."""
+    code = f"code sha256:{version.code_sha256}"
+    err.print(
+        Text(harmless(f"{version.function}:{version.number} is what $LATEST is now ({code})"), style="dim")
+    )
+    out.print(Text(harmless(version.number)))
 
 
 def record(entry: dict[str, Any]) -> None:
