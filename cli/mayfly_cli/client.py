@@ -132,10 +132,16 @@ class Client:
             return False
         content.seek(0)
         headers = {"Content-Type": "application/zip", "Content-Length": str(size)}
-        return self._request("PUT", path, body=content, headers=headers).status == 201
+        answer = self._answer("PUT", path, body=content, headers=headers)
+        if answer.status == 404:
+            raise CallFailed(f"The gateway at {self._url} takes no archives.{self._hint}")
+        return self._accepted(answer).status == 201
 
     def _request(self, method: str, path: str, **options: Any) -> urllib3.BaseHTTPResponse:
-        answer = self._answer(method, path, **options)
+        return self._accepted(self._answer(method, path, **options))
+
+    @staticmethod
+    def _accepted(answer: urllib3.BaseHTTPResponse) -> urllib3.BaseHTTPResponse:
         if answer.status >= 300:
             kind = Unavailable if answer.status == 503 else CallFailed
             raise kind(refusal(answer))
@@ -150,6 +156,8 @@ class Client:
         headers: dict[str, str] | None = None,
         stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
+        if not self._url.startswith(("http://", "https://")):
+            raise CallFailed(f"{self._url} is no gateway's URL: it begins with http:// or https://.")
         sent = dict(headers or {})
         if self._namespace:
             sent["X-Mayfly-Namespace"] = self._namespace

@@ -22,6 +22,8 @@ COMMAND_TIME = 300.0
 """Seconds for one kubectl, which makes a request for each object."""
 FORWARD_TIME = 30.0
 """Seconds until a way to the gateway stands."""
+POD_TIME = 20
+"""Seconds of them for a gateway to run."""
 
 Json = Mapping[str, Any]
 Key = tuple[str, str]
@@ -75,9 +77,14 @@ class Kubectl:
     @contextlib.contextmanager
     def forwarded(self, namespace: str, service: str, port: str) -> Iterator[str]:
         """A way to a Service's port, for as long as the context lasts; gives the URL on this machine."""
-        words = [f"--namespace={namespace}", "port-forward", "--address=127.0.0.1", f"service/{service}"]
+        words = [f"--namespace={namespace}", "port-forward", f"service/{service}", f":{port}"]
+        options = ["--address=127.0.0.1", f"--pod-running-timeout={POD_TIME}s"]
         with subprocess.Popen(
-            [*self._command, *words, f":{port}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*self._command, *words, *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         ) as process:
             watchdog = threading.Timer(FORWARD_TIME, process.kill)
             watchdog.start()
@@ -98,7 +105,7 @@ class Kubectl:
                 [*self._command, *words],
                 capture_output=True,
                 text=True,
-                input=stdin,
+                input=stdin or "",
                 timeout=COMMAND_TIME,
                 check=False,
             )
@@ -113,6 +120,9 @@ class Kubectl:
 
 def explained(message: str) -> str:
     """What kubectl said of a failure, and what to do where that is known."""
+    message = message.removeprefix("error: ")
+    if "current-context must exist" in message:
+        return "There is no cluster to deploy to: set KUBECONFIG, or a current context in ~/.kube/config."
     if "no matches for kind" in message and "mayfly.dev" in message:
         return f"{message}\nThis cluster has no Mayfly, or an older one: install its chart first."
     if "conflict" in message and "force-conflicts" in message:
@@ -128,8 +138,11 @@ def _forwarding(process: subprocess.Popen[str]) -> str:
         if (found := _FORWARDING.match(line)) is not None:
             threading.Thread(target=_forget, args=[process.stdout], daemon=True).start()
             return found[1]
+    words = explained(said.strip() or "no answer")
+    if words == "timed out waiting for the condition":
+        words = "no pod of its Service is running"
     raise KubectlFailed(
-        f"The gateway cannot be reached through the cluster's API: {said.strip() or 'no answer'}\n"
+        f"The gateway cannot be reached through the cluster's API: {words}\n"
         "--system-namespace says where Mayfly is installed, --endpoint how else to reach its gateway."
     )
 

@@ -137,4 +137,4 @@ def test_a_function_is_ready_by_what_was_found_for_its_present_generation(found,
 def test_a_cluster_without_mayfly_is_named():
     said = 'error: no matches for kind "Function" in version "mayfly.dev/v1beta1"'
     assert "has no Mayfly" in explained(said)
-    assert explained("error: You must be logged in") == "error: You must be logged in"
+    assert explained("error: You must be logged in") == "You must be logged in"
