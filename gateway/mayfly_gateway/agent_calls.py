@@ -28,6 +28,10 @@ def adopt(token: str) -> bytes:
     ).encode()
 
 
+HEALTH = b"GET /health HTTP/1.1\r\nHost: agent\r\nContent-Length: 0\r\n\r\n"
+"""Ask an agent for its state in one word, which it tells everybody."""
+
+
 def close(token: str) -> bytes:
     """Ask an agent to finish what it runs, end its runtime and exit."""
     return (

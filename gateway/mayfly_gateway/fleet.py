@@ -25,8 +25,12 @@ _CLOSING_GRACE = SHUTDOWN_S + 1.0
 
 _ADOPTION = 0.5
 """How long calls wait for an instance that is being adopted before another is asked for, in seconds."""
+_REACHABLE = 10.0
+"""How long an agent that is to be adopted may refuse connections until it is given up, in seconds."""
+_AGAIN = 0.05
 _FOREVER = float("inf")
 _UNKNOWN_TO_US = 401
+_BARE = "Bare"
 _STARTS = 3
 """How many instances are tried, one after the other, where one ends as it is started."""
 
@@ -121,8 +125,8 @@ class Fleet:
         live: LiveInstance | None = None
         try:
             async with asyncio.timeout(launch.target.timeout + INIT_S + _CLOSING_GRACE):
-                live = await self._connected(pool, launch.target.digest, instance, instance.connected)
-                status, content = await _ask(live.connection, agent_calls.adopt(live.token))
+                live = await self._reached(pool, launch, instance)
+                status, content = await _identity(live)
                 if status == 200:
                     live.digest = _revision(content)
                     await self._open_lanes(pool, launch, instance, live)
@@ -189,6 +193,17 @@ class Fleet:
         if live.ended:
             raise ConnectionAbortedError("its agent ended")
         return live
+
+    async def _reached(self, pool: Pool, launch: Launch, instance: Instance) -> LiveInstance:
+        """As `_connected`, tried again for some time: its agent may just be starting, and others' calls be in it."""
+        until = self._loop.time() + _REACHABLE
+        while True:
+            try:
+                return await self._connected(pool, launch.target.digest, instance)
+            except OSError:
+                if self._loop.time() > until:
+                    raise
+            await asyncio.sleep(_AGAIN)
 
     async def _connected(
         self, pool: Pool, digest: str, instance: Instance, sock: socket.socket | None = None
@@ -267,14 +282,34 @@ async def _ask(connection: AgentConnection, request: bytes, body: bytes = b"") -
     return await reply
 
 
+async def _identity(live: LiveInstance) -> tuple[int, bytes]:
+    """An agent's answer to who it is: 200, 401 if it is nobody's yet, or another status if it is of no use."""
+    status, content = await _ask(live.connection, agent_calls.adopt(live.token))
+    if status != _UNKNOWN_TO_US:
+        return status, content
+    _, told = await _ask(live.connection, agent_calls.HEALTH)
+    if _word(told, "state") == _BARE:
+        return status, content
+    # Another gateway may have made it the function's just now: then it knows the word by which we all are known.
+    status, content = await _ask(live.connection, agent_calls.adopt(live.token))
+    if status == _UNKNOWN_TO_US:
+        _log.warning("the instance %s was specialised under another key than this gateway's", live.id)
+        return 0, b""
+    return status, content
+
+
 def _revision(content: bytes) -> str:
     """What an agent that was adopted is of; what is no revision of ours is retired like any other that is old."""
+    return _word(content, "revision")
+
+
+def _word(content: bytes, name: str) -> str:
     try:
         answer = json.loads(content)
     except ValueError:
         return ""
-    revision = answer.get("revision") if isinstance(answer, dict) else None
-    return revision if isinstance(revision, str) else ""
+    word = answer.get(name) if isinstance(answer, dict) else None
+    return word if isinstance(word, str) else ""
 
 
 def start_failed(reason: str) -> LambdaError:

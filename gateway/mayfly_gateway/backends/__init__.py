@@ -31,6 +31,10 @@ class InstanceTakenError(ConnectionAbortedError):
     """Another gateway was faster: the instance is at that one's work, and must be left to it."""
 
 
+class InstanceForeignError(ConnectionAbortedError):
+    """The instance does not know this gateway: it was placed or specialised under another key, and is of no use."""
+
+
 class Backend(Protocol):
     """One kind of place for instances."""
 

@@ -11,7 +11,10 @@ REPORT = b'{"durationMs":1,"billedMs":1,"initMs":null,"maxMemoryMb":1,"status":"
 
 
 class PodAgent:
-    """One agent. `specialised` is the instruction that it was given, `code` what came with it."""
+    """One agent. `specialised` is the instruction that it was given, `code` what came with it.
+
+    `foreign`: its pod was made under another key.
+    """
 
     def __init__(self, uid: str, address: str) -> None:
         self.uid = uid
@@ -20,6 +23,7 @@ class PodAgent:
         self.code = b""
         self.claims: dict = {}
         self.closed = False
+        self.foreign = False
         self.free = asyncio.Event()
         self.free.set()
         self.invocations: list[tuple[bytes, bytes]] = []
@@ -27,6 +31,7 @@ class PodAgent:
         self.answer: tuple[int, dict] = (200, {})
         self.server: asyncio.Server | None = None
         self.on_close = lambda: None
+        self.on_health = lambda: None
 
     async def listen(self) -> None:
         loop = asyncio.get_running_loop()
@@ -65,7 +70,7 @@ class Connection(asyncio.Protocol):
         if not separator:
             return
         headers = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
-        size = int(headers[b"Content-Length"])
+        size = int(headers.get(b"Content-Length", 0))
         if len(rest) >= size:
             self.buffer = rest[size:]
             self.serve(head.split()[1], headers, rest[:size])
@@ -73,6 +78,9 @@ class Connection(asyncio.Protocol):
     def serve(self, path: bytes, headers: dict[bytes, bytes], body: bytes) -> None:
         if path == b"/specialise":
             self.specialise(headers, body)
+        elif path == b"/health":
+            self.agent.on_health()
+            self.reply(200, {"state": "Bare" if self.agent.token is None else "Idle"})
         elif (
             self.agent.token is None
             or headers.get(b"Authorization") != b"Bearer " + self.agent.token.encode()
@@ -89,6 +97,9 @@ class Connection(asyncio.Protocol):
             self.invoke(body)
 
     def specialise(self, headers: dict[bytes, bytes], body: bytes) -> None:
+        if self.agent.foreign:
+            self.reply(401, {"reason": "Unauthorized"})
+            return
         if self.agent.specialised is not None:
             self.reply(409, {"reason": "AlreadySpecialised"})
             return

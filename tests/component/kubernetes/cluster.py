@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 import json
+import os
+from ipaddress import ip_address
 
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
@@ -25,7 +27,8 @@ from mayfly_model.runtime_list import RuntimeImage
 NAMESPACE = "shop"
 HELLO = (NAMESPACE, "hello.latest")
 SIGNER = Signer()
-ADDRESSES = itertools.count(1)
+# Another run on this machine has other addresses.
+ADDRESSES = itertools.count(os.getpid() * 251)
 RUNTIMES = {
     "python3.13": RuntimeImage(
         "python3.13", "python", "3.13", image="python", bootstrap="/var/runtime/bootstrap"
@@ -112,9 +115,8 @@ class Kubelet:
             self.agents.pop(uid).die()
 
     async def start(self, key: tuple[str, str]) -> PodAgent:
-        number = next(ADDRESSES)
+        address = str(ip_address("127.16.0.1") + next(ADDRESSES) % 2**23)
         uid = self.server.objects[PODS][key]["metadata"]["uid"]
-        address = f"127.{10 + number // 62500 % 200}.{number // 250 % 250}.{number % 250 + 1}"
         agent = self.agents[uid] = PodAgent(uid, address)
         self.script(agent)
         agent.on_close = lambda: self.end(key, exit_code=0, reason="Completed")

@@ -74,7 +74,7 @@ class KubernetesBackend:
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self._scale = Scale(around.api)
-        self._reports = Reports(around.api)
+        self._reports = Reports(around.api, self._scale)
         self._names = Names(around.catalogue, cluster=around.cluster)
         self._pods: dict[Key, dict[str, Pod]] = {}
         self._autopsies: dict[str, asyncio.Future[bool]] = {}

@@ -63,8 +63,15 @@ class Findings:
             self.changed = True
 
     def forget(self, uid: str) -> None:
-        """The pod is gone. That alone is not worth writing."""
-        self._retired.pop(uid, None)
+        """The pod is gone. That alone is not worth writing, unless others wait for its place in the list."""
+        if self._retired.pop(uid, None) is not None and len(self._retired) >= RETIRED_MAX:
+            self.changed = True
+
+    def compare(self, version: VersionObject) -> None:
+        """See what the Version says: a former owner may have written after us, and taken away what we wrote."""
+        told = {each.uid for each in version.status.retired or ()}
+        if any(each.uid not in told for each in self.retired):
+            self.changed = True
 
     def keep(self, uids: Iterable[str]) -> None:
         """Forget every pod but these."""

@@ -9,11 +9,12 @@ import logging
 
 from mayfly_gateway.backends.kubernetes.api import APPLY, Api, ApiRefusedError, ApiUnavailableError
 from mayfly_gateway.backends.kubernetes.findings import Findings
-from mayfly_gateway.backends.kubernetes.scale import Key, version_path
+from mayfly_gateway.backends.kubernetes.scale import Key, Scale, version_path
 from mayfly_model.labels import GATEWAY_FIELD_MANAGER
 
 _PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
+_SCALE_TIME = 5.0
 _QUERY = {"fieldManager": GATEWAY_FIELD_MANAGER, "force": "true"}
 
 _log = logging.getLogger(__name__)
@@ -22,8 +23,9 @@ _log = logging.getLogger(__name__)
 class Reports:
     """The writers of all Versions."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, scale: Scale) -> None:
         self._api = api
+        self._scale = scale
         self._tasks: dict[Key, asyncio.Task[None]] = {}
 
     def write(self, key: Key, findings: Findings) -> None:
@@ -46,6 +48,8 @@ class Reports:
         try:
             while findings.changed:
                 findings.changed = False
+                # Who is told of a pod's end before its number is lowered would replace it.
+                await self._scale.said(key, within=_SCALE_TIME)
                 try:
                     body = findings.applied(*key)
                     await self._api.patch(version_path(key, "status"), body, kind=APPLY, query=_QUERY)

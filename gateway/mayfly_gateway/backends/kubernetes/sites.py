@@ -70,6 +70,9 @@ class Sites:
         site.findings.keep(pod.uid for pod in pods)
         for pod in pods:
             self.see_pod(key, pod)
+        for each in site.findings.retired:
+            # Useless to a former owner, and about to be deleted.
+            self.mark(each.uid, State.LOST)
         self.see_version(key, version)
         return site
 
@@ -115,6 +118,7 @@ class Sites:
         trouble = None if blocking is None else Trouble(blocking.reason, blocking.message)
         site.placement.block(trouble, self._loop.time())
         self._scale.see(key, version.spec.instances or 0)
+        site.findings.compare(version)
         self.touch(site)
 
     def see_pod(self, key: Key, pod: Pod) -> None:

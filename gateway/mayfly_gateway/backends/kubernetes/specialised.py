@@ -4,13 +4,14 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from mayfly_gateway.backends import InstanceTakenError
+from mayfly_gateway.backends import InstanceForeignError, InstanceTakenError
 from mayfly_gateway.backends.kubernetes import troubles
 from mayfly_gateway.backends.kubernetes.pods import Trouble
 from mayfly_model.conditions import Reason
 
 _CODE_REFUSED = 422
 _TAKEN = 409
+_FOREIGN = 401
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,9 @@ def judge(status: int, body: bytes) -> tuple[Finding | None, Finding | None, Exc
     if status == _TAKEN:
         # By a former owner, at the last moment: another pod will do.
         return None, None, InstanceTakenError("another gateway has it")
+    if status == _FOREIGN:
+        # The installation's key has changed since the pod was made: another pod will do.
+        return None, None, InstanceForeignError("it was made under another key than this gateway's")
     return None, None, None
 
 
