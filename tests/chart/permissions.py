@@ -20,6 +20,7 @@ READ = frozenset({"get", "list", "watch"})
 PERMISSIONS: dict[str, dict[Target, frozenset[str]]] = {
     "mayfly-gateway": {
         Target("cluster", "mayfly.dev", "aliases"): READ,
+        Target("cluster", "mayfly.dev", "functions"): frozenset({"list"}),
         Target("cluster", "mayfly.dev", "versions"): READ,
         Target("cluster", "mayfly.dev", "versions/scale"): frozenset({"patch"}),
         Target("cluster", "mayfly.dev", "versions/status"): frozenset({"patch"}),

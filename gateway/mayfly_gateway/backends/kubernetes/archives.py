@@ -1,18 +1,26 @@
 """Code archives in the JetStream object store, by namespace and SHA-256.
 
 Rule: the store may be away at any time. Nothing here waits for it for long, and what is stored was seen to be what its
-digest says.
+digest says. Whoever is told that an archive is there may rely on it for a while: asking for it touches it, and what was
+touched lately is not removed, not even by who decided so before.
 """
 
 import asyncio
+import base64
 import io
+import json
 import logging
-from typing import BinaryIO, cast
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Final, cast
 
 import nats
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import Header, RawStreamMsg
 from nats.js.object_store import ObjectStore
 
 from mayfly_gateway.archives import StoreUnavailableError
@@ -20,6 +28,11 @@ from mayfly_gateway.backends.kubernetes.code import CodeError
 from mayfly_model.conditions import Reason
 
 BUCKET = "mayfly-code"
+TOUCHED_FOR: Final = 600.0
+"""Seconds for which an archive counts as touched by the last touch, so that not every look at it is a write."""
+_STREAM, _META, _CHUNKS = f"OBJ_{BUCKET}", f"$O.{BUCKET}.M.", f"$O.{BUCKET}.C."
+_WRONG_SEQUENCE = 10071
+_ATTEMPTS = 5
 _CONNECT_TIME = 2
 _CALL_TIME = 5.0
 _TRANSFER_TIME = 30.0
@@ -34,11 +47,27 @@ def object_name(namespace: str, sha256: str) -> str:
     return f"{namespace}/sha256-{sha256}"
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the store holds: names of archives, and groups of chunks that belong to none."""
+
+    names: frozenset[str]
+    strays: frozenset[str]
+
+
 class ArchiveStore:
     """The bucket `mayfly-code`, made when it is first needed."""
 
-    def __init__(self, url: str, *, username: str | None = None, password: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._url = url
+        self._clock = clock
         self._username, self._password = username, password
         self._client = Client()
         self._bucket: ObjectStore | None = None
@@ -76,19 +105,16 @@ class ArchiveStore:
             _log.warning("an archive of %s is not kept: %s", namespace, error)
 
     async def has(self, namespace: str, sha256: str) -> bool:
-        """Whether there is such an archive.
+        """Whether there is such an archive; if so, it is touched.
 
         Raises:
             StoreUnavailableError: the store is away.
         """
         try:
             async with asyncio.timeout(_CALL_TIME):
-                await (await self._open()).get_info(object_name(namespace, sha256))
-        except nats.js.errors.ObjectNotFoundError:
-            return False
+                return await self._touch(object_name(namespace, sha256))
         except _TROUBLE as error:
             raise StoreUnavailableError(_words(error)) from error
-        return True
 
     async def put(self, namespace: str, sha256: str, content: BinaryIO) -> bool:
         """Store an archive whose digest was checked; False if it was there.
@@ -106,6 +132,109 @@ class ArchiveStore:
         except _TROUBLE as error:
             raise StoreUnavailableError(_words(error)) from error
         return True
+
+    async def kept(self) -> Kept:
+        """Everything that is there.
+
+        Raises:
+            StoreUnavailableError: the store is away.
+        """
+        try:
+            async with asyncio.timeout(_TRANSFER_TIME):
+                bucket = await self._open()
+                # In this order: an upload that ends meanwhile has its name in the list.
+                stream = await self._context().stream_info(_STREAM, subjects_filter=f"{_CHUNKS}>")
+                try:
+                    metas = await bucket.list()
+                except nats.js.errors.NotFoundError:
+                    metas = []
+        except _TROUBLE as error:
+            raise StoreUnavailableError(_words(error)) from error
+        chunks = {subject.removeprefix(_CHUNKS) for subject in stream.state.subjects or ()}
+        # A name that is marked as removed is removed once more: who marked it may have died over it.
+        names = frozenset(str(each.name) for each in metas)
+        return Kept(names, frozenset(chunks - {str(each.nuid) for each in metas if not each.deleted}))
+
+    async def remove(self, name: str, *, untouched_for: float) -> bool:
+        """Remove an archive, by its name in the store, unless it was touched within so many seconds; whether it was.
+
+        Raises:
+            StoreUnavailableError: the store is away; it may have been removed.
+        """
+        try:
+            async with asyncio.timeout(_CALL_TIME):
+                await self._open()
+                return await self._remove(name, untouched_for)
+        except _TROUBLE as error:
+            raise StoreUnavailableError(_words(error)) from error
+
+    async def remove_stray(self, chunks: str) -> None:
+        """Remove chunks that belong to no archive.
+
+        Raises:
+            StoreUnavailableError: the store is away.
+        """
+        try:
+            async with asyncio.timeout(_CALL_TIME):
+                await self._context().purge_stream(_STREAM, subject=_CHUNKS + chunks)
+        except _TROUBLE as error:
+            raise StoreUnavailableError(_words(error)) from error
+
+    async def _touch(self, name: str) -> bool:
+        await self._open()
+        for _ in range(_ATTEMPTS):
+            last, meta = await self._meta(name)
+            if last is None or meta.get("deleted"):
+                return False
+            if self._age(last) < TOUCHED_FOR or await self._write(name, meta, after=last):
+                return True
+        return False
+
+    async def _remove(self, name: str, untouched_for: float) -> bool:
+        last, meta = await self._meta(name)
+        if last is None or last.seq is None:
+            return False
+        marked: int | None = last.seq
+        if not meta.get("deleted"):
+            if self._age(last) < untouched_for:
+                return False
+            gone = meta | {"deleted": True, "size": 0, "chunks": 0, "digest": "", "mtime": ""}
+            marked = await self._write(name, gone, after=last)
+        if marked is None:
+            return False
+        stream = self._context()
+        await stream.purge_stream(_STREAM, subject=_CHUNKS + meta["nuid"])
+        # The mark too, but nothing that was put there after it.
+        await stream.purge_stream(_STREAM, seq=marked + 1, subject=_subject(name))
+        return True
+
+    async def _meta(self, name: str) -> tuple[RawStreamMsg | None, dict[str, Any]]:
+        """The last message about an archive, and what it says."""
+        try:
+            last = await self._context().get_last_msg(_STREAM, _subject(name))
+        except nats.js.errors.NotFoundError:
+            return None, {}
+        return last, json.loads(last.data or b"{}")
+
+    async def _write(self, name: str, meta: dict[str, Any], *, after: RawStreamMsg) -> int | None:
+        """Say something else about an archive; None if somebody has said something since then."""
+        headers = {
+            Header.ROLLUP.value: "sub",
+            Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(after.seq),
+        }
+        try:
+            done = await self._context().publish(_subject(name), json.dumps(meta).encode(), headers=headers)
+        except nats.js.errors.APIError as error:
+            if error.err_code == _WRONG_SEQUENCE:
+                return None
+            raise
+        return done.seq
+
+    def _age(self, message: RawStreamMsg) -> float:
+        return self._clock() - message.time.timestamp() if message.time else 0.0
+
+    def _context(self) -> JetStreamContext:
+        return self._client.jetstream(timeout=_CALL_TIME)
 
     async def _connect(self) -> None:
         while True:
@@ -129,7 +258,7 @@ class ArchiveStore:
         if not self._client.is_connected:
             raise StoreUnavailableError("no connection to NATS")
         if self._bucket is None:
-            stream = self._client.jetstream(timeout=_CALL_TIME)
+            stream = self._context()
             try:
                 self._bucket = await stream.object_store(BUCKET)
             except nats.js.errors.BucketNotFoundError:
@@ -139,6 +268,10 @@ class ArchiveStore:
 
 async def _note(error: Exception) -> None:
     _log.warning("NATS: %s", _words(error))
+
+
+def _subject(name: str) -> str:
+    return _META + base64.urlsafe_b64encode(name.encode()).decode()
 
 
 def _words(error: BaseException) -> str:

@@ -6,7 +6,7 @@ Rule: while the API server is away everything goes on that needs no new pod, on 
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -92,6 +92,10 @@ class KubernetesBackend:
     def ready(self) -> bool:
         """Whether all functions and instances are known."""
         return all(watch.warm.is_set() for watch in (self._versions, self._aliases, self._instances))
+
+    def versions(self) -> Iterable[VersionObject]:
+        """The Versions that are known."""
+        return tuple(self._versions.objects.values())
 
     def start(
         self,

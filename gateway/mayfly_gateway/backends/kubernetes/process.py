@@ -10,6 +10,7 @@ from mayfly_gateway.backends.kubernetes.api import Api
 from mayfly_gateway.backends.kubernetes.archives import ArchiveStore
 from mayfly_gateway.backends.kubernetes.backend import KubernetesBackend, Surroundings
 from mayfly_gateway.backends.kubernetes.code import Packages
+from mayfly_gateway.backends.kubernetes.collecting import WORK, Collector
 from mayfly_gateway.backends.kubernetes.fetch import fetch
 from mayfly_gateway.backends.kubernetes.keys import Keys
 from mayfly_gateway.backends.kubernetes.replicas import Replicas
@@ -83,14 +84,22 @@ async def run(settings: ClusterSettings) -> None:
     backend.start(
         adopt=gateway.dispatcher.adopt, let_go=gateway.dispatcher.let_go, owners_known=replicas.known
     )
-    following = asyncio.create_task(replicas.run())
+    collector = Collector(
+        api=api,
+        store=archives,
+        versions=backend.versions,
+        # A gateway that does not know the others yet would take all work for its own.
+        mine=lambda: backend.ready() and replicas.known.is_set() and ownership.owns(WORK),
+    )
+    following, collecting = asyncio.create_task(replicas.run()), asyncio.create_task(collector.run())
     _log.info("serving on %s", gateway.url)
     await stopping.wait()
     _log.info("leaving")
     await gateway.leave()
     await gateway.stop()
-    following.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await following
+    for task in (following, collecting):
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
     await archives.close()
     ownership.close()
