@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.component.kubernetes.api_server import PODS, VERSIONS
-from tests.component.kubernetes.cluster import HELLO, until, version
+from tests.component.kubernetes.cluster import HELLO, instances, until, version
 
 from mayfly_gateway.backends.kubernetes.placement import State
 
@@ -77,7 +77,7 @@ async def test_an_agent_that_does_not_listen_yet_is_waited_for(cluster):
     call = asyncio.create_task(second.invoke())
     assert (await call)[0] == 200
     await agent.listen()
-    await until(lambda: second.gateway.dispatcher.counts("shop", "hello")[0] == 2)
+    await until(lambda: instances(second) == 2)
     assert not retired(cluster)
 
 
@@ -107,6 +107,6 @@ async def test_an_instance_that_another_gateway_makes_the_functions_just_now_is_
     specialised, agent.specialised = agent.specialised, None
     agent.on_health = lambda: setattr(agent, "specialised", specialised)
     second = await cluster.replica()
-    await until(lambda: second.gateway.dispatcher.counts("shop", "hello")[0] == 1)
+    await until(lambda: instances(second) == 1)
     assert (await second.invoke())[0] == 200
     assert len(agent.invocations) == 2
