@@ -75,11 +75,12 @@ def test_applied_by_kubectl_every_example_answers_from_pods_that_come_and_go(acc
     assert {tuple(row[2:4]) for row in rows(account).values()} == {("True", "Available")}
 
 
-def test_deployed_by_mayfly_every_example_answers(account, prepared, tmp_path):
+def test_deployed_by_mayfly_every_example_answers_and_what_kubectl_applied_stays(account, prepared, tmp_path):
+    account.kubectl("apply", f"--filename={EXAMPLES}/")
     said = deploy(EXAMPLES, "--namespace", account.name)
     assert "code of thumbnail uploaded, " in said
     for name in manifests():
-        assert f"function {name} created" in said
+        assert f"function {name} {'unchanged' if name in APPLIED else 'created'}" in said
         assert f"function {name} is ready" in said
         account.known(name)
     for name in events():
