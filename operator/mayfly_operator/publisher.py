@@ -143,13 +143,9 @@ class Publisher:
         now = await self._now(function, latest)
         if now is None:
             return None
-        newest, top = None, published.counted(versions)
-        if top:
-            newest = await self._cluster.get(
-                "versions", (function.namespace, version_name(function.name, str(top)))
-            )
-            if newest is None:
-                return _PAUSE
+        newest, known = await self._newest(function, versions)
+        if not known:
+            return _PAUSE
         try:
             numbers = [each.number for each in versions if each.number]
             outcome = published.on_change(now.latest, newest, numbers, now.last)
@@ -159,6 +155,22 @@ class Publisher:
             )
             return None
         return await self._create(function, outcome) if isinstance(outcome, Publication) else None
+
+    async def _newest(self, function: FunctionView, versions: list[VersionView]) -> tuple[Json | None, bool]:
+        """The last version that was published, None if it is deleted; and whether that is what was known of it."""
+        top = published.counted(versions)
+        number = max(top, function.last)
+        if not number:
+            return None, True
+        key = function.namespace, version_name(function.name, str(number))
+        item = await self._cluster.get("versions", key)
+        if item is not None:
+            self._intake.version(item)
+            version = published.read(item)
+            if version.shape is None or not published.belongs(version, function):
+                item = None
+        # Somebody else may have published it just now, and only the counter's news is here yet.
+        return item, (item is not None) == (number == top)
 
     async def _create(self, function: FunctionView, publication: Publication) -> float | None:
         manifest = resources.published(function, publication.number, applied(publication.spec))
