@@ -20,10 +20,22 @@ def pods(cluster):
     return sorted(pod["metadata"]["labels"][VERSION_LABEL] for pod in cluster.server.objects[PODS].values())
 
 
+def led(replica):
+    """The version to which the alias leads."""
+    route = replica.gateway.catalogue.leads(*NAMED, "live")
+    return None if route is None else route.version
+
+
+def said(replica):
+    """The version that the alias names."""
+    return replica.gateway.catalogue.aliases(*NAMED)["live"].version
+
+
 async def test_each_version_is_scaled_by_itself(cluster):
     cluster.server.put(VERSIONS, published(1, timeout=7))
     cluster.server.put(VERSIONS, published(2, memorySize=256))
     replica = await cluster.replica()
+    await until(lambda: len(replica.gateway.catalogue.versions(*NAMED)) == 3)
     for version_called in ("1", "2", "$LATEST", "1"):
         assert executed(await replica.invoke(name=f"hello:{version_called}")) == (200, version_called)
     assert pods(cluster) == ["hello.1", "hello.2", "hello.latest"]
@@ -42,11 +54,11 @@ async def test_aliases_are_followed_and_touch_no_pod(cluster):
     replica = await cluster.replica()
     for number in ("1", "2", "1"):
         cluster.server.change(ALIASES, LIVE, spec={"functionVersion": number})
-        await until(lambda number=number: replica.gateway.catalogue.leads(*NAMED, "live").version == number)
+        await until(lambda number=number: led(replica) == number)
         assert executed(await replica.invoke(name="hello:live")) == (200, number)
     assert pods(cluster) == ["hello.1", "hello.2"]
     cluster.server.delete(ALIASES, LIVE)
-    await until(lambda: replica.gateway.catalogue.leads(*NAMED, "live") is None)
+    await until(lambda: led(replica) is None)
     status, _, body = await replica.invoke(name="hello:live")
     assert status == 404
     assert body["Message"] == "Function not found: arn:aws:lambda:local:shop:function:hello:live"
@@ -56,17 +68,19 @@ async def test_an_alias_waits_for_the_version_that_it_names(cluster):
     cluster.server.put(VERSIONS, published(1))
     cluster.server.put(ALIASES, alias("1"))
     replica = await cluster.replica()
+    await until(lambda: led(replica) == "1")
     cluster.server.change(ALIASES, LIVE, spec={"functionVersion": "2"})
-    await until(lambda: replica.gateway.catalogue.aliases(*NAMED)["live"].version == "2")
+    await until(lambda: said(replica) == "2")
     assert executed(await replica.invoke(name="hello:live")) == (200, "1")
     cluster.server.put(VERSIONS, published(2))
-    await until(lambda: replica.gateway.catalogue.leads(*NAMED, "live").version == "2")
+    await until(lambda: led(replica) == "2")
     assert executed(await replica.invoke(name="hello:live")) == (200, "2")
 
 
 async def test_a_deleted_version_finishes_what_it_runs(cluster):
     cluster.server.put(VERSIONS, published(1))
     replica = await cluster.replica()
+    await until(lambda: "1" in replica.gateway.catalogue.versions(*NAMED))
     assert executed(await replica.invoke(name="hello:1")) == (200, "1")
     cluster.server.delete(VERSIONS, (NAMESPACE, "hello.1"))
     await until(lambda: "1" not in replica.gateway.catalogue.versions(*NAMED))
@@ -79,6 +93,7 @@ async def test_a_deleted_version_finishes_what_it_runs(cluster):
 async def test_an_edited_function_keeps_the_pods_of_its_published_versions(cluster):
     cluster.server.put(VERSIONS, published(1))
     replica = await cluster.replica()
+    await until(lambda: "1" in replica.gateway.catalogue.versions(*NAMED))
     assert executed(await replica.invoke(name="hello:1")) == (200, "1")
     (agent,) = cluster.kubelet.agents.values()
     cluster.server.put(VERSIONS, version(memorySize=256))
@@ -90,6 +105,7 @@ async def test_an_edited_function_keeps_the_pods_of_its_published_versions(clust
 async def test_a_function_is_handed_over_with_all_its_versions(cluster):
     cluster.server.put(VERSIONS, published(1))
     first, second = await cluster.replica(), await cluster.replica(mine=False)
+    await until(lambda: all("1" in each.gateway.catalogue.versions(*NAMED) for each in (first, second)))
     for qualifier in ("1", "$LATEST"):
         await first.invoke(name=f"hello:{qualifier}")
     agents = list(cluster.kubelet.agents.values())
