@@ -94,6 +94,8 @@ def chosen_of(objects: Iterable[Declared], *, named: set[Path]) -> list[Declared
 def _sources(manifests: Manifests) -> list[str]:
     sources = (
         *(each.source for each in manifests.functions),
+        *(each.source for each in manifests.versions),
+        *(each.source for each in manifests.aliases),
         *(each.source for each in manifests.values),
         *(each.source for each in manifests.ignored),
     )

@@ -5,19 +5,23 @@ broken document never hides a good one beside it.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from mayfly_model.alias import Alias
 from mayfly_model.documents import Document, Path, read_documents
 from mayfly_model.function import API_VERSION, RUNTIMES_IN_CONTEXT, Function
 from mayfly_model.keyed_values import BrokenValueError, KeyedValues, Kind, read_values
 from mayfly_model.sentences import nearest, sentences, shown
+from mayfly_model.version import Version
 
 KINDS: Final = ("Function", "Version", "Alias", "EventSourceMapping", "Schedule")
 """The kinds of ``mayfly.dev``."""
+
+Model = TypeVar("Model", bound=BaseModel)
 
 _PLAIN_KEY = re.compile(r"[a-zA-Z0-9_-]+")
 _OUR_GROUP = API_VERSION.partition("/")[0] + "/"
@@ -54,6 +58,24 @@ class ParsedFunction:
 
 
 @dataclass(frozen=True, slots=True)
+class ParsedVersion:
+    """A Version and where its document begins."""
+
+    version: Version
+    source: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedAlias:
+    """An Alias and where its document begins."""
+
+    alias: Alias
+    source: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """A document of a kind that is not read here; no mistake."""
 
@@ -68,6 +90,8 @@ class Manifests:
     """Everything that a file, or several, declare."""
 
     functions: tuple[ParsedFunction, ...] = ()
+    versions: tuple[ParsedVersion, ...] = ()
+    aliases: tuple[ParsedAlias, ...] = ()
     values: tuple[KeyedValues, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -83,7 +107,8 @@ class _Claim:
     name: str
 
 
-Declared = ParsedFunction | KeyedValues | Ignored | Problem
+Named = ParsedFunction | ParsedVersion | ParsedAlias | KeyedValues
+Declared = Named | Ignored | Problem
 
 
 def parse_manifests(
@@ -110,7 +135,8 @@ def combine(manifests: Iterable[Manifests]) -> Manifests:
     """Several files as one: what the second of two equal names declares becomes a problem."""
     found: list[Declared] = []
     for each in manifests:
-        found += (*each.functions, *each.values, *each.ignored, *each.problems)
+        found += (*each.functions, *each.versions, *each.aliases)
+        found += (*each.values, *each.ignored, *each.problems)
     return _without_doubles(found)
 
 
@@ -148,25 +174,31 @@ class _Reader:
                 found = shown(data.get("apiVersion"))
                 yield self._problem(("apiVersion",), f"found {found}; allowed: {API_VERSION}")
             case "Function":
-                yield from self._function(data)
+                yield from self._object(Function, ParsedFunction, data)
+            case "Version" if self._is_ours(data):
+                yield from self._object(Version, ParsedVersion, data)
+            case "Alias" if self._is_ours(data):
+                yield from self._object(Alias, ParsedAlias, data)
             case str(kind) if kind in KINDS or not self._is_ours(data):
                 yield Ignored(kind, str(_metadata(data).get("name", "")), self.source, self.document.line)
             case kind:
                 yield self._unknown_kind(kind)
 
-    def _function(self, data: dict[str, Any]) -> Iterator[Declared]:
+    def _object(
+        self, model: type[Model], parsed: Callable[[Model, str, int], Declared], data: dict[str, Any]
+    ) -> Iterator[Declared]:
         data = {field: value for field, value in data.items() if field != "status"}
         metadata = data.get("metadata")
         if isinstance(metadata, dict) and metadata.get("namespace") is None:
             data = {**data, "metadata": {**metadata, "namespace": self.namespace}}
         try:
             # By the names of the schema alone: Python's own names are no fields of a manifest.
-            function = Function.model_validate(data, by_alias=True, by_name=False, context=self._context())
+            found = model.model_validate(data, by_alias=True, by_name=False, context=self._context())
         except ValidationError as error:
-            problems = (self._problem(path, sentence) for path, sentence in sentences(Function, error))
+            problems = (self._problem(path, sentence) for path, sentence in sentences(model, error))
             yield from sorted(problems, key=lambda problem: problem.line)
         else:
-            yield ParsedFunction(function, self.source, self.document.line)
+            yield parsed(found, self.source, self.document.line)
 
     def _context(self) -> dict[str, None]:
         return {RUNTIMES_IN_CONTEXT: None} if self.any_runtime else {}
@@ -218,10 +250,10 @@ def _metadata(data: dict[str, Any]) -> dict[str, Any]:
 
 def _without_doubles(found: Iterable[Declared]) -> Manifests:
     """Sort by what they are; of two that claim the same name, the first has it."""
-    owners: dict[_Claim, ParsedFunction | KeyedValues] = {}
+    owners: dict[_Claim, Named] = {}
     kept: list[Declared] = []
     for each in found:
-        if isinstance(each, ParsedFunction | KeyedValues):
+        if isinstance(each, Named):
             claims = _claims(each)
             taken = next((claim for claim in claims if claim in owners), None)
             kept.append(_double(each, taken, owners[taken]) if taken else each)
@@ -230,25 +262,30 @@ def _without_doubles(found: Iterable[Declared]) -> Manifests:
             kept.append(each)
     return Manifests(
         functions=tuple(each for each in kept if isinstance(each, ParsedFunction)),
+        versions=tuple(each for each in kept if isinstance(each, ParsedVersion)),
+        aliases=tuple(each for each in kept if isinstance(each, ParsedAlias)),
         values=tuple(each for each in kept if isinstance(each, KeyedValues)),
         ignored=tuple(each for each in kept if isinstance(each, Ignored)),
         problems=tuple(each for each in kept if isinstance(each, Problem)),
     )
 
 
-def _claims(each: ParsedFunction | KeyedValues) -> list[_Claim]:
+def _claims(each: Named) -> list[_Claim]:
+    name: Path = ("metadata", "name")
     if isinstance(each, KeyedValues):
-        return [_Claim(("metadata", "name"), each.kind, each.namespace, each.name)]
+        return [_Claim(name, each.kind, each.namespace, each.name)]
+    if isinstance(each, ParsedVersion):
+        return [_Claim(name, "Version", each.version.metadata.namespace, each.version.metadata.name)]
+    if isinstance(each, ParsedAlias):
+        return [_Claim(name, "Alias", each.alias.metadata.namespace, each.alias.metadata.name)]
     metadata = each.function.metadata
     return [
-        _Claim(("metadata", "name"), "Function", metadata.namespace, metadata.name),
+        _Claim(name, "Function", metadata.namespace, metadata.name),
         _Claim(("spec", "functionName"), "Lambda name", metadata.namespace, each.function.lambda_name),
     ]
 
 
-def _double(
-    each: ParsedFunction | KeyedValues, claim: _Claim, owner: ParsedFunction | KeyedValues
-) -> Problem:
+def _double(each: Named, claim: _Claim, owner: Named) -> Problem:
     message = (
         f"the {claim.what} {claim.name} of namespace {claim.namespace} is taken"
         f" by {owner.source}:{owner.line}; allowed: one of each name"

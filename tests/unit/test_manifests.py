@@ -162,8 +162,8 @@ def test_a_document_says_what_it_is(text, expected):
 def test_other_kinds_are_passed_over_and_told():
     text = """\
         apiVersion: mayfly.dev/v1beta1
-        kind: Alias
-        metadata: {name: hello.live}
+        kind: EventSourceMapping
+        metadata: {name: orders}
         ---
         apiVersion: apps/v1
         kind: Deployment
@@ -171,14 +171,80 @@ def test_other_kinds_are_passed_over_and_told():
         ---
         apiVersion: velero.io/v1
         kind: Schedule
+        ---
+        apiVersion: example.com/v1
+        kind: Version
+        metadata: {name: of-somebody-else}
         """
     manifests = read(text)
     assert [(each.kind, each.name, each.line) for each in manifests.ignored] == [
-        ("Alias", "hello.live", 1),
+        ("EventSourceMapping", "orders", 1),
         ("Deployment", "web", 5),
         ("Schedule", "", 9),
+        ("Version", "of-somebody-else", 12),
     ]
     assert manifests.problems == ()
+
+
+def test_versions_and_aliases_are_read():
+    manifests = read(
+        """\
+        apiVersion: mayfly.dev/v1beta1
+        kind: Version
+        metadata: {name: hello.7}
+        spec: {functionName: hello, description: before the sale}
+        ---
+        apiVersion: mayfly.dev/v1beta1
+        kind: Alias
+        metadata: {name: hello.live, namespace: shop}
+        spec: {functionName: hello, functionVersion: "7", routing: {additionalVersion: "8", weight: 0.05}}
+        status: {functionVersion: "6"}
+        """
+    )
+    assert manifests.problems == ()
+    (version,), (alias,) = manifests.versions, manifests.aliases
+    assert (version.version.function_version, version.version.metadata.namespace) == ("7", "default")
+    assert (version.source, version.line, alias.line) == ("x.yaml", 1, 6)
+    assert (alias.alias.alias, alias.alias.metadata.namespace, alias.alias.spec.function_version) == (
+        "live",
+        "shop",
+        "7",
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "spec", "expected"),
+    [
+        ("Version", "hello", "functionName: hello", "metadata.name: "),
+        ("Version", "hello.7", "functionName: other", "metadata.name: found hello.7; allowed: other.7"),
+        ("Alias", "hello.7", 'functionName: hello, functionVersion: "7"', "metadata.name: found the alias 7"),
+        ("Alias", "hello.live", "functionName: hello", "spec.functionVersion: missing"),
+        ("Alias", "hello.live", "functionName: hello, functionVersion: 7", "spec.functionVersion: "),
+        (
+            "Alias",
+            "hello.live",
+            'functionName: hello, functionVersion: "7", routing: {additionalVersion: "8", weight: 2}',
+            "spec.routing.weight: ",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_version_or_an_alias_is_told_by_field(kind, name, spec, expected):
+    text = f"apiVersion: mayfly.dev/v1beta1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {{{spec}}}\n"
+    (problem,) = problems(text)
+    assert expected in problem
+
+
+def test_of_two_aliases_of_one_name_the_first_has_it():
+    text = (
+        "apiVersion: mayfly.dev/v1beta1\nkind: Alias\nmetadata: {name: hello.live}\n"
+        'spec: {functionName: hello, functionVersion: "1"}\n'
+    )
+    manifests = read(text + "---\n" + text.replace('"1"', '"2"'))
+    assert [each.alias.spec.function_version for each in manifests.aliases] == ["1"]
+    assert [str(problem) for problem in manifests.problems] == [
+        "x.yaml:6: metadata.name: the Alias hello.live of namespace default is taken by x.yaml:1;"
+        " allowed: one of each name"
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "\n", "# nothing\n", "---\n---\n...\n", "%YAML 1.1\n---\n", "~\n"])
@@ -365,13 +431,14 @@ def test_no_text_raises(text):
 
 
 @settings(max_examples=300)
-@given(values, st.sampled_from(["Function", "Secret", "ConfigMap", "Alias"]))
+@given(values, st.sampled_from(["Function", "Secret", "ConfigMap", "Alias", "Version"]))
 def test_no_document_raises(spec, kind):
     document = {"apiVersion": "mayfly.dev/v1beta1", "kind": kind, "metadata": {"name": "a"}, "spec": spec}
     if kind in ("Secret", "ConfigMap"):
         document |= {"apiVersion": "v1", "data": document.pop("spec")}
     manifests = parse_manifests(yaml.safe_dump(document), source="x")
-    found = (manifests.functions, manifests.values, manifests.ignored, manifests.problems)
+    found = (manifests.functions, manifests.aliases, manifests.versions)
+    found += (manifests.values, manifests.ignored, manifests.problems)
     assert any(found)
 
 
