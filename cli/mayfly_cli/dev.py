@@ -98,6 +98,7 @@ async def deploy(deployer: Deployer, view: screen.Screen, gateway: Gateway, stop
         present.problem("No function to serve: see examples/hello.yaml for a manifest to begin with.")
         return 1
     view.welcome(gateway.url, outcome.served)
+    view.published(outcome.published)
     await follow(deployer, view, gateway.logs, outcome, stop)
     return 0
 

@@ -13,6 +13,7 @@ from mayfly_cli.client import DEFAULT_ENDPOINT
 from mayfly_gateway.backends.local.deployer import Outcome
 from mayfly_gateway.catalogue import Target
 from mayfly_gateway.logs import Logs
+from mayfly_model.names import LATEST
 
 STYLES = ("cyan", "magenta", "blue", "green", "yellow")
 CREDENTIALS = "AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=default AWS_SECRET_ACCESS_KEY=none"
@@ -82,8 +83,17 @@ class Screen:
             self._out.print(
                 self._label(target.namespace, target.name) + Text("changed: the next call runs it", "dim")
             )
+        self.published(outcome.published)
         for namespace, name in outcome.removed:
             self._out.print(self._label(namespace, name) + Text("removed", style="dim"))
+
+    def published(self, targets: Iterable[Target]) -> None:
+        """Versions that are new."""
+        for target in targets:
+            self._out.print(
+                self._label(target.namespace, target.name)
+                + Text(f"published as version {target.version}", style="dim")
+            )
 
     def goodbye(self) -> None:
         """The end is near."""
@@ -98,6 +108,8 @@ class Screen:
         except (ValueError, TypeError, KeyError, RecursionError):
             # An agent that says something else is ours no more: user code may do to it what it likes.
             return
+        if target.version != LATEST:
+            line += Text(f"  version {target.version}", style="dim")
         self._out.print(self._label(target.namespace, target.name) + line)
 
     async def follow(self, logs: Logs, target: Target) -> None:

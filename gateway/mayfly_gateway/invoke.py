@@ -59,10 +59,12 @@ class Invoke:
             )
             trace_id = call.trace_id
             target = self._look_up(call)
-            if self._is_stale is not None and self._is_stale(
-                target, lambda: self.serve(path_name, query, headers, body, on_reply)
+            if self._is_stale is not None and self._must_wait(
+                call, target, lambda: self.serve(path_name, query, headers, body, on_reply)
             ):
                 return
+            if target is None:
+                raise self._not_found(call)
             event = payload(body)
             if not call.dry_run:
                 self._run(target, call, event, _relay(call, on_reply))
@@ -77,22 +79,28 @@ class Invoke:
         value = headers.get(b"mayfly-forwarded")
         return None if value is None or self._token is None else forwarded_request_id(value, self._token)
 
-    def _look_up(self, call: Call) -> Target:
-        """The function version that the call means.
+    def _look_up(self, call: Call) -> Target | None:
+        """The function version that the call means, if there is one.
 
         Raises:
-            ResourceNotFoundException: there is none.
+            ResourceNotFoundException: it is in another region.
         """
         reference = call.reference
         if reference.region is not None and reference.region != self._cluster:
             raise ResourceNotFoundException(
                 f"Functions from '{reference.region}' are not reachable in this region ('{self._cluster}')"
             )
-        target = self._catalogue.resolve(call.namespace, reference.name, reference.qualifier)
-        if target is None:
-            qualifier = reference.qualifier or LATEST
-            raise function_not_found(function_arn(self._cluster, call.namespace, reference.name, qualifier))
-        return target
+        return self._catalogue.resolve(call.namespace, reference.name, reference.qualifier)
+
+    def _must_wait(self, call: Call, target: Target | None, resume: Callable[[], None]) -> bool:
+        """Whether the function must be brought up to date first; a qualifier that is not there may be by then."""
+        known = target or self._catalogue.resolve(call.namespace, call.reference.name)
+        return known is not None and self._is_stale is not None and self._is_stale(known, resume)
+
+    def _not_found(self, call: Call) -> LambdaError:
+        reference = call.reference
+        qualifier = reference.qualifier or LATEST
+        return function_not_found(function_arn(self._cluster, call.namespace, reference.name, qualifier))
 
 
 def _relay(call: Call, on_reply: Callable[[Reply], None]) -> OnAnswer:

@@ -65,6 +65,16 @@ class ParsedVersion:
     source: str
     line: int
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name of the object."""
+        return self.version.metadata.namespace, self.version.metadata.name
+
+    @property
+    def owner(self) -> tuple[str, str]:
+        """Namespace and name of the Function that it belongs to."""
+        return self.version.metadata.namespace, self.version.spec.function_name
+
 
 @dataclass(frozen=True, slots=True)
 class ParsedAlias:
@@ -73,6 +83,16 @@ class ParsedAlias:
     alias: Alias
     source: str
     line: int
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name of the object."""
+        return self.alias.metadata.namespace, self.alias.metadata.name
+
+    @property
+    def owner(self) -> tuple[str, str]:
+        """Namespace and name of the Function that it belongs to."""
+        return self.alias.metadata.namespace, self.alias.spec.function_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,9 +295,9 @@ def _claims(each: Named) -> list[_Claim]:
     if isinstance(each, KeyedValues):
         return [_Claim(name, each.kind, each.namespace, each.name)]
     if isinstance(each, ParsedVersion):
-        return [_Claim(name, "Version", each.version.metadata.namespace, each.version.metadata.name)]
+        return [_Claim(name, "Version", *each.key)]
     if isinstance(each, ParsedAlias):
-        return [_Claim(name, "Alias", each.alias.metadata.namespace, each.alias.metadata.name)]
+        return [_Claim(name, "Alias", *each.key)]
     metadata = each.function.metadata
     return [
         _Claim(name, "Function", metadata.namespace, metadata.name),

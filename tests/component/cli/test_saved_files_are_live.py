@@ -44,6 +44,17 @@ def test_the_call_right_after_a_save_runs_what_was_saved(tmp_path: Path) -> None
             assert called(url) == f'"{word}"'
 
 
+def test_a_publication_is_told_and_can_be_called_by_its_number(tmp_path: Path) -> None:
+    manifest = tmp_path / "f.yaml"
+    manifest.write_text(returning("one").replace("spec:\n", "spec:\n  publish: OnChange\n"))
+    with LocalMode(manifest) as local:
+        local.wait_for(r"f +published as version 1\n")
+        manifest.write_text(manifest.read_text().replace("one", "two"))
+        local.wait_for(r"f +published as version 2\n")
+        assert (answer(local, "f"), answer(local, "f:1")) == ('"two"', '"one"')
+        local.wait_for(r"f .* MB  version 1\n")
+
+
 def test_an_editor_that_truncates_first_removes_nothing(tmp_path: Path) -> None:
     manifest = tmp_path / "f.yaml"
     manifest.write_text(returning("one"))

@@ -12,16 +12,26 @@ from pathlib import Path
 
 from mayfly_gateway.backends.local import project
 from mayfly_gateway.backends.local.code import CodeSnapshot, snapshot
+from mayfly_gateway.backends.local.contents import (
+    as_version,
+    code_paths,
+    content_digest,
+    emptied,
+    objects,
+    places,
+    touches,
+)
 from mayfly_gateway.backends.local.errors import RuntimeUnavailableError, StartError
 from mayfly_gateway.backends.local.freshness import Freshness
 from mayfly_gateway.backends.local.instances import Deployment, LocalBackend
+from mayfly_gateway.backends.local.releases import Latest, Releases
+from mayfly_gateway.backends.local.releasing import Releasing
 from mayfly_gateway.backends.local.runtimes import RuntimeCommand, prepare
 from mayfly_gateway.backends.local.variables import Objects, function_variables
 from mayfly_gateway.catalogue import Catalogue, Target, target_of
 from mayfly_model.errors import InvalidRuntimeException
-from mayfly_model.function import Function
-from mayfly_model.keyed_values import Kind
-from mayfly_model.manifest import Manifests, ParsedFunction
+from mayfly_model.function import FunctionSpec
+from mayfly_model.manifest import Manifests, ParsedFunction, ParsedVersion
 
 Key = tuple[str, str]
 """Namespace and Lambda name."""
@@ -31,11 +41,13 @@ Key = tuple[str, str]
 class Outcome:
     """What one round changed.
 
-    Targets served anew, targets that cannot run here, names that are gone, sentences about trouble.
+    Targets served anew, targets that cannot run here, versions that are new, names that are gone, sentences about
+    trouble.
     """
 
     served: tuple[Target, ...] = ()
     refused: tuple[Target, ...] = ()
+    published: tuple[Target, ...] = ()
     removed: tuple[Key, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -43,7 +55,7 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class _Served:
     parsed: ParsedFunction
-    snapshot: CodeSnapshot
+    deployment: Deployment
     target: Target
 
 
@@ -71,6 +83,8 @@ class Deployer:
         self._lock = asyncio.Lock()
         self.on_outcome: Callable[[Outcome], None] | None = None
         self.freshness = Freshness(self.refresh)
+        self.releases = Releases(cluster=cluster, catalogue=catalogue, backend=backend)
+        self._releasing = Releasing(self.releases, catalogue)
         self._served: dict[Key, _Served] = {}
         self._refused: dict[Key, Target] = {}
 
@@ -93,11 +107,16 @@ class Deployer:
             *(self._refresh(parsed, manifests, changed) for parsed in manifests.functions)
         )
         troubles = [trouble for _, trouble in rounds if trouble is not None]
+        removed = self._drop(manifests)
+        released = self._releasing.follow(
+            manifests, await self._prepared(manifests), broken=self._broken(manifests)
+        )
         return Outcome(
             served=tuple(target for target, trouble in rounds if target is not None and trouble is None),
             refused=tuple(target for target, trouble in rounds if target is not None and trouble is not None),
-            removed=self._drop(manifests),
-            problems=(*(str(problem) for problem in manifests.problems), *troubles),
+            published=released.published,
+            removed=removed,
+            problems=(*(str(problem) for problem in manifests.problems), *troubles, *released.problems),
         )
 
     def watched(self) -> set[Path]:
@@ -114,19 +133,49 @@ class Deployer:
         """The target if it is new or other than before, and what is wrong with the function if anything is."""
         function = parsed.function
         key = (function.metadata.namespace, function.lambda_name)
-        self.freshness.note(key, (Path(parsed.source), *code_paths(parsed)))
+        self.freshness.note(key, places(manifests, parsed))
         try:
             config_maps = objects(manifests, "ConfigMap", key[0])
-            secret_objects = objects(manifests, "Secret", key[0])
             code = await self._snapshot(self._served.get(key), parsed, config_maps, changed)
-            variables = function_variables(function.spec.environment, config_maps, secret_objects)
-            runtime = await self._runtime(function)
-            runtime.check(code.path)
+            deployment = await self._deployment(function.spec, key[0], code, manifests)
+            version = as_version(function, code, config_maps)
         except RuntimeUnavailableError as error:
             return self._refuse(key, parsed, str(error)), f"{parsed.source}:{parsed.line}: {error}"
         except StartError as error:
             return None, f"{parsed.source}:{parsed.line}: {error}"
-        return self._serve(key, parsed, Deployment(snapshot=code, runtime=runtime, variables=variables)), None
+        target = self._serve(key, parsed, deployment)
+        self.releases.follow(Latest(function, version, deployment, self._served[key].target))
+        return target, None
+
+    async def _deployment(
+        self, spec: FunctionSpec, namespace: str, code: CodeSnapshot, manifests: Manifests
+    ) -> Deployment:
+        config_maps = objects(manifests, "ConfigMap", namespace)
+        secret_objects = objects(manifests, "Secret", namespace)
+        variables = function_variables(spec.environment, config_maps, secret_objects)
+        runtime = await self._runtime(spec)
+        runtime.check(code.path)
+        return Deployment(snapshot=code, runtime=runtime, variables=variables)
+
+    async def _prepared(self, manifests: Manifests) -> dict[Key, Deployment | StartError]:
+        """What the instances of Versions are made of that say everything themselves, by the object's name."""
+        made: dict[Key, Deployment | StartError] = {}
+        for parsed in manifests.versions:
+            spec = parsed.version.spec.configuration
+            if spec is not None and not self._releasing.knows(parsed.key):
+                made[parsed.key] = await self._made(parsed, spec, manifests)
+        return made
+
+    async def _made(
+        self, parsed: ParsedVersion, spec: FunctionSpec, manifests: Manifests
+    ) -> Deployment | StartError:
+        namespace, base = parsed.key[0], Path(parsed.source).parent
+        config_maps = objects(manifests, "ConfigMap", namespace)
+        try:
+            code = await asyncio.to_thread(snapshot, spec.code, base, self._store, config_maps)
+            return await self._deployment(spec, namespace, code, manifests)
+        except StartError as error:
+            return error
 
     async def _snapshot(
         self,
@@ -139,29 +188,29 @@ class Deployer:
         if served is not None and changed is not None and served.parsed.source == parsed.source:
             same = served.parsed.function.spec.code == code and code.config_map is None
             if same and not touches(code_paths(parsed), changed):
-                return served.snapshot
+                return served.deployment.snapshot
         base = Path(parsed.source).parent
         return await asyncio.to_thread(snapshot, code, base, self._store, config_maps)
 
-    async def _runtime(self, function: Function) -> RuntimeCommand:
-        if function.spec.runtime is None:
+    async def _runtime(self, spec: FunctionSpec) -> RuntimeCommand:
+        if spec.runtime is None:
             raise StartError(
                 "an image function needs a cluster: the local mode runs functions with a runtime"
             )
         with self._backend.starting_processes():
-            return await prepare(function.spec.runtime, self._progress)
+            return await prepare(spec.runtime, self._progress)
 
     def _serve(self, key: Key, parsed: ParsedFunction, deployment: Deployment) -> Target | None:
         digest = content_digest(parsed, deployment)
         before = self._served.get(key)
         if before is not None and before.target.digest == digest:
             # Its manifest may be another file now, and its code in another place.
-            self._served[key] = _Served(parsed, deployment.snapshot, before.target)
+            self._served[key] = _Served(parsed, deployment, before.target)
             return None
         target = self._target(key, parsed, digest)
         self._backend.provide(digest, deployment)
         self._catalogue.put(target)
-        self._served[key] = _Served(parsed, deployment.snapshot, target)
+        self._served[key] = _Served(parsed, deployment, target)
         replaced = before.target if before is not None else self._refused.pop(key, None)
         if replaced is not None:
             self._backend.withdraw(replaced.digest)
@@ -193,8 +242,10 @@ class Deployer:
             source=parsed.source,
         )
 
-    def _sources(self) -> set[str]:
-        return {served.parsed.source for served in self._served.values()}
+    def _broken(self, manifests: Manifests) -> set[str]:
+        """The files from which nothing that is missing is gone."""
+        sources = {served.parsed.source for served in self._served.values()} | self._releasing.sources()
+        return {problem.source for problem in manifests.problems} | emptied(sources)
 
     def _drop(self, manifests: Manifests) -> tuple[Key, ...]:
         """Forget what is declared no more, unless its file is broken: then the last good one stays."""
@@ -202,50 +253,13 @@ class Deployer:
             (parsed.function.metadata.namespace, parsed.function.lambda_name)
             for parsed in manifests.functions
         }
-        broken = {problem.source for problem in manifests.problems} | emptied(self._sources())
+        broken = self._broken(manifests)
         known = {key: target.source for key, target in self._refused.items()}
         known |= {key: served.parsed.source for key, served in self._served.items()}
         gone = [key for key, source in known.items() if key not in declared and source not in broken]
         for key in gone:
             self._catalogue.remove(*key)
+            self.releases.forget(key)
             target = self._served.pop(key).target if key in self._served else self._refused.pop(key)
             self._backend.withdraw(target.digest)
         return tuple(gone)
-
-
-def emptied(sources: Iterable[str]) -> set[str]:
-    """The files that hold nothing at all: an editor is between truncating and writing."""
-    return {source for source in sources if Path(source).is_file() and Path(source).stat().st_size == 0}
-
-
-def code_paths(parsed: ParsedFunction) -> list[Path]:
-    """The folder or archive on this machine that the function's code comes from; none for other sources."""
-    code = parsed.function.spec.code
-    local = code.directory or code.zip_file
-    return [] if local is None else [(Path(parsed.source).parent / local).resolve()]
-
-
-def objects(manifests: Manifests, kind: Kind, namespace: str) -> Objects:
-    """The Secrets or ConfigMaps of a namespace as texts, by object and key."""
-    return {
-        each.name: {key: value.decode("utf-8", "replace") for key, value in each.values.items()}
-        for each in manifests.values
-        if each.kind == kind and each.namespace == namespace
-    }
-
-
-def touches(paths: Iterable[Path], changed: frozenset[Path]) -> bool:
-    """Whether any changed file is one of the paths or lies below one."""
-    return any(file == path or path in file.parents for path in paths for file in changed)
-
-
-def content_digest(parsed: ParsedFunction, deployment: Deployment) -> str:
-    """What an instance depends on, in one word: an instance of another digest is out of date."""
-    parts = (
-        deployment.snapshot.digest,
-        parsed.function.spec.model_dump_json(),
-        repr(sorted(deployment.variables.items())),
-        repr(deployment.runtime),
-        repr((parsed.function.metadata.namespace, parsed.function.lambda_name)),
-    )
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
