@@ -62,7 +62,8 @@ class Dispatcher:
         )
         self._admission = Admission(account_limit=settings.account_limit)
         self._serving: dict[tuple[str, str, str], Pool] = {}
-        self._sweep = Sweep(overdue=self._end_overdue, expired=self._fleet.retire)
+        self._launch_time = settings.launch_time
+        self._sweep = Sweep(overdue=self._end_overdue, expired=self._fleet.retire, late=self._end_late)
         self._waits = Waits(self._supply)
         self._hand_over: HandOver | None = None
         self._under_way = 0
@@ -318,6 +319,12 @@ class Dispatcher:
         for _ in range(pool.lacks(self._loop.time())):
             self._fleet.launch(pool)
             self._sweep.watch(pool)
+
+    def _end_late(self, pool: Pool, now: float) -> None:
+        """Hold no call for longer than it takes to know that no instance will come."""
+        late = pool.late(now - self._launch_time - _GRACE)
+        none = ServiceUnavailableException(f"No instance became free within {self._launch_time:g} s.")
+        self._fail(pool, late, pool.trouble or none)
 
     def _end_overdue(self, pool: Pool, live: LiveInstance) -> None:
         """Not even the agent answers (it was stopped, or cannot get rid of the runtime)."""

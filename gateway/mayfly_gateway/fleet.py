@@ -5,7 +5,6 @@ takes tasks, which is why it happens here and never on the path of a warm invoca
 """
 
 import asyncio
-import json
 import logging
 import socket
 from collections.abc import Callable, Coroutine
@@ -13,11 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from mayfly_gateway import agent_calls
+from mayfly_gateway import agent_calls, greeting
 from mayfly_gateway.backends import Backend, Instance, InstanceTakenError
+from mayfly_gateway.greeting import start_failed
 from mayfly_gateway.pool import Invocation, Launch, LiveInstance, Pool
 from mayfly_gateway.upstream import AgentConnection, AgentEvents
-from mayfly_model.errors import LambdaError, ServiceException
+from mayfly_model.errors import LambdaError
 from mayfly_model.limits import INIT_S, SHUTDOWN_S
 
 _CLOSING_GRACE = SHUTDOWN_S + 1.0
@@ -30,7 +30,6 @@ _REACHABLE = 10.0
 _AGAIN = 0.05
 _FOREVER = float("inf")
 _UNKNOWN_TO_US = 401
-_BARE = "Bare"
 _STARTS = 3
 """How many instances are tried, one after the other, where one ends as it is started."""
 
@@ -126,9 +125,9 @@ class Fleet:
         try:
             async with asyncio.timeout(launch.target.timeout + INIT_S + _CLOSING_GRACE):
                 live = await self._reached(pool, launch, instance)
-                status, content = await _identity(live)
+                status, content = await greeting.identity(live)
                 if status == 200:
-                    live.digest = _revision(content)
+                    live.digest = greeting.revision(content)
                     await self._open_lanes(pool, launch, instance, live)
         except (OSError, TimeoutError):
             status = 0
@@ -182,7 +181,7 @@ class Fleet:
             self._remove(instance.id)
             raise
         try:
-            await _specialise(live.connection, instance)
+            await greeting.specialise(live.connection, instance)
             await self._open_lanes(pool, launch, instance, live)
         except InstanceTakenError:
             self.let_go(pool, live)
@@ -211,7 +210,7 @@ class Fleet:
         live = LiveInstance(instance, digest=digest)
         # There before it is open: what is cancelled or reset while it opens is lost like any other.
         live.connection = AgentConnection(self._agent_events(pool, live))
-        await _connect(instance, live.connection, sock)
+        await greeting.connect(instance, live.connection, sock)
         return live
 
     async def _open_lanes(self, pool: Pool, launch: Launch, instance: Instance, first: LiveInstance) -> None:
@@ -232,7 +231,7 @@ class Fleet:
 
     def _failed(self, pool: Pool, launch: Launch, error: LambdaError) -> None:
         _log.warning("no instance of %s: %s", launch.target.arn, error.message)
-        self._events.failed(pool, pool.launch_failed(launch, self._loop.time()), error)
+        self._events.failed(pool, pool.launch_failed(launch, error, self._loop.time()), error)
 
     def _begin(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
         task = self._loop.create_task(work)
@@ -244,77 +243,6 @@ class Fleet:
 def _complain(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         _log.error("a backend failed to end an instance", exc_info=error)
-
-
-async def _connect(
-    instance: Instance, connection: AgentConnection, sock: socket.socket | None = None
-) -> None:
-    """Open a connection to the instance's agent, on a socket that is connected already if there is one."""
-    loop = asyncio.get_running_loop()
-    if sock is not None:
-        await loop.create_connection(lambda: connection, sock=sock)
-    elif isinstance(instance.address, str):
-        await loop.create_unix_connection(lambda: connection, instance.address)
-    else:
-        await loop.create_connection(lambda: connection, *instance.address)
-
-
-async def _specialise(connection: AgentConnection, instance: Instance) -> None:
-    status, content = await _ask(connection, instance.specialise, instance.code)
-    if status == 0:
-        raise ConnectionAbortedError("its agent ended")
-    if instance.on_specialised is not None:
-        instance.on_specialised(status, content)
-    if status != 200:
-        raise start_failed(f"its agent answered {status} {content[:200].decode(errors='replace')}")
-
-
-async def _ask(connection: AgentConnection, request: bytes, body: bytes = b"") -> tuple[int, bytes]:
-    """Status and body of the agent's answer; status 0 if the connection was lost instead."""
-    reply: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
-
-    def on_reply(status: int, content: bytes) -> None:
-        if not reply.done():
-            reply.set_result((status, content))
-
-    if not connection.control(request, on_reply, body):
-        raise ConnectionAbortedError("its agent closed the connection")
-    return await reply
-
-
-async def _identity(live: LiveInstance) -> tuple[int, bytes]:
-    """An agent's answer to who it is: 200, 401 if it is nobody's yet, or another status if it is of no use."""
-    status, content = await _ask(live.connection, agent_calls.adopt(live.token))
-    if status != _UNKNOWN_TO_US:
-        return status, content
-    _, told = await _ask(live.connection, agent_calls.HEALTH)
-    if _word(told, "state") == _BARE:
-        return status, content
-    # Another gateway may have made it the function's just now: then it knows the word by which we all are known.
-    status, content = await _ask(live.connection, agent_calls.adopt(live.token))
-    if status == _UNKNOWN_TO_US:
-        _log.warning("the instance %s was specialised under another key than this gateway's", live.id)
-        return 0, b""
-    return status, content
-
-
-def _revision(content: bytes) -> str:
-    """What an agent that was adopted is of; what is no revision of ours is retired like any other that is old."""
-    return _word(content, "revision")
-
-
-def _word(content: bytes, name: str) -> str:
-    try:
-        answer = json.loads(content)
-    except ValueError:
-        return ""
-    word = answer.get(name) if isinstance(answer, dict) else None
-    return word if isinstance(word, str) else ""
-
-
-def start_failed(reason: str) -> LambdaError:
-    """The answer to calls that waited for an instance which could not start."""
-    return ServiceException(f"An instance of the function could not be started: {reason}.")
 
 
 def _ignore(_status: int, _body: bytes) -> None:

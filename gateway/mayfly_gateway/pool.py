@@ -23,9 +23,9 @@ _LONGEST_PAUSE = 10.0
 
 
 class Invocation:
-    """A call on its way. `outcome` is kept here only while a log tail is still to come."""
+    """A call on its way, since when by the loop. `outcome` is kept here only while a log tail is still to come."""
 
-    __slots__ = ("attempts", "call", "on_answer", "outcome", "payload", "running")
+    __slots__ = ("attempts", "call", "on_answer", "outcome", "payload", "running", "since")
 
     def __init__(
         self, call: Call, payload: bytes, on_answer: Callable[[Answer | LambdaError | Reply], None]
@@ -36,6 +36,7 @@ class Invocation:
         self.outcome: tuple[bytes, bool] | None = None
         self.running = True
         self.attempts = 0
+        self.since = 0.0
 
 
 class LiveInstance:
@@ -103,12 +104,15 @@ class Pool:
         self.estimates = Estimates()
         self.gone = False
         self.adrift = False
+        self.trouble: LambdaError | None = None
+        """Why the last instance that was asked for did not come; None once one did."""
         self._failures = 0
         self._launch_after = 0.0
         self._waiting_since = 0.0
 
     def take(self, invocation: Invocation, now: float) -> LiveInstance | None:
         """Give the invocation an idle instance, or let it wait behind the others."""
+        invocation.since = now
         if self.idle and not self.waiting:
             return self._bind(self.idle.pop(), invocation, now)
         if not self.waiting:
@@ -175,6 +179,7 @@ class Pool:
             return []
         self._failures = 0
         self._launch_after = 0.0
+        self.trouble = None
         self.estimates = Estimates()
         return list(self.idle)
 
@@ -210,10 +215,11 @@ class Pool:
         """Note that it is there, initialised."""
         self.launches.discard(launch)
         self._failures = 0
+        self.trouble = None
         if launch.target.digest == self.target.digest:
             self.estimates.observe_cold_start(now - launch.since)
 
-    def launch_failed(self, launch: Launch, now: float) -> list[Invocation]:
+    def launch_failed(self, launch: Launch, error: LambdaError, now: float) -> list[Invocation]:
         """Note that it will not come; returns the calls that have nothing left to wait for.
 
         Where instances serve, the calls wait on for those, and the next attempt is made after a pause. Elsewhere
@@ -223,12 +229,20 @@ class Pool:
         digest = self.target.digest
         if launch.target.digest != digest:
             return []
+        self.trouble = error
         if any(live.digest == digest for live in (*self.busy, *self.idle)):
             self._launch_after = now + min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**self._failures)
             self._failures = min(self._failures + 1, 10)
             return []
         coming = sum(1 for other in self.launches if other.target.digest == digest) * self.target.concurrency
         return [self.waiting.popleft() for _ in range(len(self.waiting) - coming)]
+
+    def late(self, limit: float) -> list[Invocation]:
+        """Take out the calls that have waited since before the limit."""
+        late = []
+        while self.waiting and self.waiting[0].since < limit:
+            late.append(self.waiting.popleft())
+        return late
 
     def give_up(self) -> list[Invocation]:
         """Take every waiting call out of the queue."""

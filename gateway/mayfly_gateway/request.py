@@ -96,7 +96,7 @@ def parse_call(
         reference=reference,
         dry_run=kind == b"DryRun",
         tail=_one_of("logType", headers.get(b"x-amz-log-type"), _LOG_TYPES) == b"Tail",
-        client_context=None if context is None else client_context(context),
+        client_context=None if context is None else client_context(context, bounded=not forwarded),
         trace_id=trace_id(headers.get(b"x-amzn-trace-id")),
         forwarded=forwarded,
     )
@@ -148,13 +148,15 @@ def _checked_namespace(name: str) -> str:
     return name
 
 
-def client_context(value: bytes) -> str:
+def client_context(value: bytes, *, bounded: bool = True) -> str:
     """Decode `X-Amz-Client-Context` to JSON on one line of printable ASCII, as the runtime is given it.
+
+    Not `bounded`: a gateway sends it on that has checked it, and it may be longer as such a line.
 
     Raises:
         InvalidRequestContentException: it is too long, not base64 or not a JSON object.
     """
-    if len(value) > CLIENT_CONTEXT_BYTES:
+    if bounded and len(value) > CLIENT_CONTEXT_BYTES:
         raise InvalidRequestContentException(
             f"Client context must be no more than {CLIENT_CONTEXT_BYTES} bytes of base64, and is {len(value)}."
         )

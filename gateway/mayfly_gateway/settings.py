@@ -28,7 +28,8 @@ class Settings:
     """One gateway process. `cluster` stands where AWS has the region, a namespace where it has the account.
 
     `account_limit` bounds the running invocations of a namespace (AWS: 1,000 per account and region).
-    `launch_time` is how long an instance may take until it can be given an invocation; `leave_time` how long a
+    `launch_time` is how long an instance may take until it can be given an invocation, and how long a call waits for
+    one at the most; `leave_time` how long a
     gateway that will stop goes on to accept calls, so that whoever sends them learns of it; `stop_time` how long
     running invocations may go on after that; all in seconds.
     """

@@ -1,4 +1,5 @@
-"""Looks again and again at the pools in which something is: what is overdue, and what has been idle for long enough.
+"""Looks again and again at the pools in which something is: what is overdue, what has been idle
+for long enough, and who has waited for too long.
 
 Rule: one timer for all pools, and none while all are empty.
 """
@@ -12,17 +13,19 @@ _INTERVAL = 0.25
 
 
 class Sweep:
-    """The pools that are looked at. `overdue` and `expired` are called for each such instance."""
+    """The pools that are looked at. `overdue` and `expired` are called for each such instance, `late` for each pool."""
 
     def __init__(
         self,
         *,
         overdue: Callable[[Pool, LiveInstance], None],
         expired: Callable[[Pool, LiveInstance], None],
+        late: Callable[[Pool, float], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._overdue = overdue
         self._expired = expired
+        self._late = late
         self._timer: asyncio.TimerHandle | None = None
         self.pools: set[Pool] = set()
 
@@ -44,6 +47,7 @@ class Sweep:
                 self._overdue(pool, live)
             for live in pool.expired(now):
                 self._expired(pool, live)
+            self._late(pool, now)
             if pool.empty:
                 self.pools.discard(pool)
         self._timer = self._loop.call_later(_INTERVAL, self._sweep) if self.pools else None

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import httptools
 
-from mayfly_gateway.sending import send
+from mayfly_gateway.sending import notice_silence, send
 from mayfly_model.limits import RESPONSE_BYTES
 
 _HEAD_ROOM = 32 * 1024
@@ -99,6 +99,7 @@ class AgentConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start to listen to the agent."""
         self._transport = cast(asyncio.Transport, transport)
+        notice_silence(transport)
         self._local = not isinstance(transport.get_extra_info("peername"), tuple)
 
     def eof_received(self) -> None:

@@ -79,12 +79,15 @@ class VersionReconciler:
         ended = versions.news(before, pods)
         attempts = self._attempts[key] = versions.observe(before, version, pods, now)
         plan = versions.plan(version, pods, attempts, runtimes=self._settings.runtimes, now=now)
-        if plan.create:
-            again = await self._create_all(version, plan.create)
-            plan = replace(plan, again=again if again is not None else plan.again)
-        for pod in ended:
-            await self._tell(version, pod)
-        await asyncio.gather(*(self._cluster.delete("pods", pod) for pod in plan.delete))
+        try:
+            if plan.create:
+                again = await self._create_all(version, plan.create)
+                plan = replace(plan, again=again if again is not None else plan.again)
+            for pod in ended:
+                await self._tell(version, pod)
+        finally:
+            # Also where none can be created: what is over may hold the quota that the next one lacks.
+            await asyncio.gather(*(self._cluster.delete("pods", pod) for pod in plan.delete))
         return plan.again
 
     async def _create_all(self, version: VersionView, names: tuple[str, ...]) -> float | None:

@@ -50,6 +50,13 @@ def test_functions_spread_over_the_replicas():
     assert 240 < len(owned) < 360
 
 
+def test_functions_that_come_and_go_take_no_memory():
+    replica = Ownership("a", remembered=10)
+    for number in range(25):
+        replica.owner(("n", str(number)))
+        assert len(replica._owners) <= 10
+
+
 def test_one_that_knows_of_nobody_owns_everything():
     assert Ownership("a").owns(("n", "f"))
 

@@ -10,11 +10,14 @@ from mayfly_gateway.backends import Instance
 from mayfly_gateway.catalogue import Target
 from mayfly_gateway.pool import Invocation, LiveInstance, Pool
 from mayfly_gateway.request import parse_call
+from mayfly_model.errors import ResourceNotReadyException
 from mayfly_model.function import FunctionSpec
 
 SPEC = FunctionSpec.model_validate(
     {"runtime": "python3.13", "handler": "app.handler", "code": {"inline": {"app.py": "handler = print"}}}
 )
+
+FULL = ResourceNotReadyException("no more pods")
 
 
 def target(digest="1", *, keep_alive=300.0):
@@ -128,12 +131,28 @@ def test_a_launch_that_fails_ends_the_call_that_nothing_else_will_serve():
     for call in calls:
         pool.take(call, 0)
     first, second = pool.launch(0), pool.launch(0)
-    assert pool.launch_failed(first, 1) == calls[:1]
+    assert pool.launch_failed(first, FULL, 1) == calls[:1]
     assert pool.lacks(1) == 0
-    assert pool.launch_failed(second, 1) == calls[1:]
+    assert pool.launch_failed(second, FULL, 1) == calls[1:]
     assert pool.empty
     pool.take(invocation(), 1)
     assert pool.lacks(1) == 1
+
+
+def test_a_call_is_not_held_for_ever_by_instances_that_others_keep_busy():
+    pool = Pool(target())
+    launched(pool)
+    pool.take(invocation(), 0)
+    early, later = invocation(), invocation()
+    pool.take(early, 1)
+    pool.take(later, 2)
+    pool.launch_failed(pool.launch(2), FULL, 3)
+    assert pool.late(1) == []
+    assert pool.late(1.5) == [early]
+    assert pool.trouble is FULL
+    pool.launched(pool.launch(4), 5)
+    assert pool.trouble is None
+    assert list(pool.waiting) == [later]
 
 
 def test_after_a_failed_launch_the_next_one_waits_while_others_serve():
@@ -142,7 +161,7 @@ def test_after_a_failed_launch_the_next_one_waits_while_others_serve():
     pool.take(invocation(), 0)
     pool.take(invocation(), 0)
     assert pool.lacks(0) == 1
-    assert pool.launch_failed(pool.launch(0), 0) == []
+    assert pool.launch_failed(pool.launch(0), FULL, 0) == []
     assert pool.lacks(0.1) == 0
     assert pool.lacks(1) == 1
 
@@ -194,7 +213,7 @@ class Serving(RuleBasedStateMachine):
     def launch_ends(self, works):
         launch = self.launches.pop()
         if not works:
-            for call in self.pool.launch_failed(launch, self.now):
+            for call in self.pool.launch_failed(launch, FULL, self.now):
                 del self.open[call]
         else:
             self.pool.launched(launch, self.now)

@@ -11,7 +11,7 @@ from typing import Any, cast
 import httptools
 
 from mayfly_gateway.answers import Reply
-from mayfly_gateway.sending import send
+from mayfly_gateway.sending import notice_silence, send
 from mayfly_gateway.upstream import MAX_ANSWER_SIZE
 
 _RELAYED = {
@@ -48,6 +48,7 @@ class PeerConnection(asyncio.Protocol):
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
         self._complete = False
+        self._keep_alive = False
 
     @property
     def usable(self) -> bool:
@@ -70,6 +71,7 @@ class PeerConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = cast(asyncio.Transport, transport)
+        notice_silence(transport)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """Tell whoever waits."""
@@ -94,7 +96,7 @@ class PeerConnection(asyncio.Protocol):
     def _finish(self) -> None:
         on_reply, self._on_reply = self._on_reply, None
         reply = Reply(self._status, self._headers, b"".join(self._body))
-        keep_alive = self._parser.should_keep_alive()
+        keep_alive = self._keep_alive
         self._reset()
         if not keep_alive:
             self.close()
@@ -125,5 +127,6 @@ class PeerConnection(asyncio.Protocol):
         self._body.append(data)
 
     def on_message_complete(self) -> None:
-        """The reply is whole."""
+        """The reply is whole. Afterwards the parser would not know any more what it said of the connection."""
         self._complete = True
+        self._keep_alive = self._parser.should_keep_alive()

@@ -27,9 +27,10 @@ class Peer(NamedTuple):
 class Ownership:
     """The replicas that are ready, seen from one of them."""
 
-    def __init__(self, uid: str) -> None:
-        """`uid` is this process's own."""
+    def __init__(self, uid: str, *, remembered: int = 65_536) -> None:
+        """`uid` is this process's own; so many owners are `remembered`, for functions come and go."""
         self._uid = uid
+        self._remembered = remembered
         self._peers: dict[str, Peer] = {}
         self._suspects: dict[str, asyncio.TimerHandle] = {}
         self._owners: dict[FunctionKey, Peer | None] = {}
@@ -40,6 +41,8 @@ class Ownership:
         try:
             return self._owners[function]
         except KeyError:
+            if len(self._owners) >= self._remembered:
+                self._owners.clear()
             owner = self._owners[function] = self._choose(function)
             return owner
 

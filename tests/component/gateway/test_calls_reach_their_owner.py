@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 
@@ -100,10 +101,12 @@ async def test_large_payloads_pass_whole(pair):
 
 async def test_connections_between_gateways_are_used_again(pair):
     client = await pair.other.client()
+    used = set()
     for _ in range(5):
         client.invoke()
         assert (await client.reply())[0] == 200
-    assert len(pair.owner.gateway._front.connections) == 1
+        used |= set(pair.owner.gateway._front.connections)
+    assert len(used) == 1
 
 
 async def test_a_caller_cannot_pass_for_a_gateway(pair):
@@ -210,3 +213,25 @@ async def test_calls_that_others_have_sent_on_and_that_wait_go_back_to_them_when
         assert (status, json.loads(body)) == (200, {"n": number})
     assert pair.other.agents.number >= 1
     pair.owner.agents.launching.set()
+
+
+async def test_a_client_context_that_grows_when_it_is_escaped_is_sent_on(pair):
+    content = {"custom": {"name": "é" * 1300}}
+    context = base64.b64encode(json.dumps(content, ensure_ascii=False).encode())
+    assert len(context) < 3583
+    client = await pair.other.client()
+    client.invoke("{}", f"X-Amz-Client-Context: {context.decode()}")
+    assert (await client.reply())[0] == 200
+    ((_, head, _),) = pair.owner.agents.invocations
+    assert json.dumps(content, separators=(",", ":")).encode() in head
+
+
+async def test_a_gateway_whose_machine_is_gone_is_noticed_by_its_silence(pair):
+    client = await pair.other.client()
+    client.invoke("{}")
+    assert (await client.reply())[0] == 200
+    ((connection,),) = pair.other.gateway.forwarder._links._idle.values()
+    sock = connection._transport.get_extra_info("socket")
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 10
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000

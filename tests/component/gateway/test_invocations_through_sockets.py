@@ -11,7 +11,11 @@ from mayfly_gateway.front import FrontConnection
 from mayfly_gateway.pool import Invocation
 from mayfly_gateway.request import parse_call
 from mayfly_gateway.settings import Settings
-from mayfly_model.errors import InvalidRuntimeException, ServiceUnavailableException
+from mayfly_model.errors import (
+    InvalidRuntimeException,
+    ResourceNotReadyException,
+    ServiceUnavailableException,
+)
 
 HOLD, LATE, DIE, HALF = (json.dumps({"do": name}) for name in ("hold", "late", "die", "half"))
 
@@ -205,6 +209,19 @@ async def test_an_instance_that_never_comes_is_not_waited_for(world):
     client.invoke()
     status, _, body = await client.reply()
     assert (status, b"not ready after 0.5 s" in body) == (500, True)
+
+
+async def test_a_call_is_not_held_for_as_long_as_others_keep_the_only_instance(world):
+    world.deploy(timeout=60)
+    first, second = await world.client(), await world.client()
+    first.invoke(HOLD)
+    await world.until(lambda: world.agents.invocations)
+    world.agents.failure = ResourceNotReadyException("QuotaExceeded: no more pods")
+    second.invoke()
+    status, _, body = await second.reply()
+    assert (status, b"QuotaExceeded" in body) == (502, True)
+    next(iter(world.agents.connected.values())).release()
+    assert (await first.reply())[0] == 200
 
 
 async def test_idle_instances_are_closed_after_the_keep_alive(world):

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+FUNCTIONS = "/apis/mayfly.dev/v1beta1/functions"
 VERSIONS = "/apis/mayfly.dev/v1beta1/versions"
 ALIASES = "/apis/mayfly.dev/v1beta1/aliases"
 PODS = "/api/v1/pods"
@@ -27,7 +28,7 @@ class ApiServer:
         self.version = 100
         self.oldest = 0
         self.objects: dict[str, dict[tuple[str, str], dict]] = {
-            path: {} for path in (VERSIONS, ALIASES, PODS, SLICES)
+            path: {} for path in (FUNCTIONS, VERSIONS, ALIASES, PODS, SLICES)
         }
         self.events: dict[str, list[tuple[int, str, dict]]] = {path: [] for path in self.objects}
         self.news = asyncio.Event()
@@ -37,6 +38,7 @@ class ApiServer:
         self.refusing: tuple[int, str] | None = None
         self.statuses_to_refuse = 0
         self.withheld: set[str] = set()
+        self.refusals: list[tuple[str, int, str]] = []
         self.watches: set[web.StreamResponse] = set()
         self.runner: web.AppRunner | None = None
         self.port = 0
@@ -128,6 +130,9 @@ class ApiServer:
         self.requests.append((request.method, path))
         if self.refusing is not None:
             return failure(*self.refusing)
+        if self.refusals and self.refusals[0][0] == request.method:
+            _, code, reason = self.refusals.pop(0)
+            return failure(code, reason, reason)
         if any(path.endswith(each) for each in self.withheld):
             return failure(503, "the server is overloaded")
         if request.method == "GET" and path in self.objects:
@@ -136,10 +141,35 @@ class ApiServer:
             return self._list(request, path)
         if request.method == "PATCH":
             return self._patch(path, await request.json(), request)
-        return failure(404, f"{path} not found")
+        return self._one(path, request.method, await request.json() if request.can_read_body else {})
+
+    def _one(self, path: str, method: str, body: dict) -> web.Response:
+        """Read, create or delete an object."""
+        start, _, rest = path.partition("/namespaces/")
+        namespace, _, rest = rest.partition("/")
+        kind, _, name = rest.partition("/")
+        path = f"{start}/{kind}"
+        key = namespace, name or body.get("metadata", {}).get("name", "")
+        there = self.objects.get(path, {}).get(key)
+        if method == "POST" and there is None:
+            return web.json_response(self.put(path, body) if path in self.objects else body, status=201)
+        if method == "POST":
+            return failure(409, f'{kind} "{key[1]}" already exists', "AlreadyExists")
+        if there is None:
+            return failure(404, f"{path} {name} not found")
+        if method == "DELETE":
+            if body["preconditions"]["uid"] != there["metadata"]["uid"]:
+                return failure(409, "the UID in the precondition is another", "Conflict")
+            self.delete(path, key)
+        return web.json_response(there)
 
     def _list(self, request: web.Request, path: str) -> web.Response:
-        items = list(self.objects[path].values())
+        selector = dict(each.split("=") for each in request.query.get("labelSelector", "").split(",") if each)
+        items = [
+            each
+            for each in self.objects[path].values()
+            if selector.items() <= each["metadata"].get("labels", {}).items()
+        ]
         limit, start = int(request.query["limit"]), int(request.query.get("continue", 0))
         if start and self.broken_pages:
             self.broken_pages -= 1
@@ -187,12 +217,12 @@ class ApiServer:
         if self.statuses_to_refuse:
             self.statuses_to_refuse -= 1
             return failure(403, "forbidden")
-        assert request.query["fieldManager"] == "mayfly-gateway"
         assert request.headers["Content-Type"] == "application/apply-patch+yaml"
         status = body["status"]
+        assert (request.query["fieldManager"] == "mayfly-gateway") == ("retired" in status)
         own = {each["type"] for each in status["conditions"]}
         others = [each for each in item.get("status", {}).get("conditions", []) if each["type"] not in own]
-        applied = {"conditions": [*others, *status["conditions"]], "retired": status["retired"]}
+        applied = {**status, "conditions": [*others, *status["conditions"]]}
         self.put(VERSIONS, {**item, "status": {**item.get("status", {}), **applied}})
         return web.json_response(self.objects[VERSIONS][(namespace, name)])
 
@@ -201,8 +231,9 @@ def line(kind: str, item: dict) -> bytes:
     return json.dumps({"type": kind, "object": item}).encode() + b"\n"
 
 
-def failure(code: int, message: str) -> web.Response:
-    return web.json_response({"kind": "Status", "code": code, "message": message}, status=code)
+def failure(code: int, message: str, reason: str = "") -> web.Response:
+    status = {"kind": "Status", "code": code, "message": message, "reason": reason}
+    return web.json_response(status, status=code)
 
 
 def merged(before: dict, parts: dict) -> dict:

@@ -1,6 +1,7 @@
 """The gateway's view of the cluster stays true through long lines, gaps and everything that comes twice."""
 
 import asyncio
+import itertools
 
 from tests.component.kubernetes.api_server import PODS, VERSIONS
 from tests.component.kubernetes.cluster import HELLO, NAMESPACE, instances, until, version
@@ -70,3 +71,39 @@ async def test_a_gateway_that_does_not_know_the_others_yet_takes_nothing(cluster
     await second.serves()
     assert second.backend._sites.find(HELLO) is None
     assert len(agent.connections) == 1
+
+
+async def test_gateways_that_both_take_themselves_for_the_owner_do_not_storm_the_api_server(cluster):
+    replica = await cluster.replica()
+    assert (await replica.invoke())[0] == 200
+    loop = asyncio.get_running_loop()
+    said: list[float] = []
+
+    def contradict(path, key) -> None:
+        if path == VERSIONS and wanted(cluster) == 1:
+            said.append(loop.time())
+            loop.call_soon(lambda: cluster.server.change(VERSIONS, HELLO, spec={"instances": 0}))
+
+    cluster.server.on_change = contradict
+    cluster.server.change(VERSIONS, HELLO, spec={"instances": 0})
+    await until(lambda: len(said) == 4, within=20)
+    gaps = [after - before for before, after in itertools.pairwise(said)]
+    assert gaps[1] > 1.2
+    assert gaps[2] > 2.4
+    assert len(cluster.server.objects[PODS]) == 1
+
+
+async def test_a_number_that_is_refused_is_said_again_more_and_more_slowly(cluster):
+    cluster.operator.paused = True
+    path = "/apis/mayfly.dev/v1beta1/namespaces/shop/versions/hello.latest/scale"
+    cluster.server.refusals.extend(("PATCH", 403, "Forbidden") for _ in range(6))
+    replica = await cluster.replica()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    call = asyncio.create_task(replica.invoke())
+    await until(lambda: wanted(cluster) == 1, within=20)
+    assert cluster.server.requests.count(("PATCH", path)) == 7
+    assert loop.time() - began > 2.5
+    cluster.operator.paused = False
+    cluster.operator.reconcile()
+    assert (await call)[0] == 200

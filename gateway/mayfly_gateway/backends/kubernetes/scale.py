@@ -14,8 +14,11 @@ import msgspec
 from mayfly_gateway.backends.kubernetes.api import MERGE, Api, ApiRefusedError, ApiUnavailableError
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0
-_DOUBT = 0.3
-"""Seconds after which a number that is seen and is not the wanted one is no echo of what was said earlier."""
+_DOUBT, _LONGEST_DOUBT = 0.3, 10.0
+"""Seconds after which a number that is seen and is not the wanted one is no echo of what was said earlier.
+
+Twice as long each time: it may be another gateway's that takes itself for the owner, and neither must storm.
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ class _Wish:
         self.said = self.seen = said
         self.task: asyncio.Task[None] | None = None
         self.doubt: asyncio.TimerHandle | None = None
+        self.doubt_time = _DOUBT
 
 
 class Scale:
@@ -51,7 +55,8 @@ class Scale:
         wish = self._wishes.get(key)
         if wish is None:
             wish = self._wishes[key] = _Wish(at_first)
-        wish.wanted = instances
+        if wish.wanted != instances:
+            wish.wanted, wish.doubt_time = instances, _DOUBT
         if wish.wanted != wish.said and wish.task is None:
             wish.task = asyncio.get_running_loop().create_task(self._say(key, wish))
 
@@ -62,11 +67,12 @@ class Scale:
             return
         wish.seen = instances
         if instances != wish.wanted and wish.doubt is None:
-            wish.doubt = asyncio.get_running_loop().call_later(_DOUBT, self._check, key, wish)
+            wish.doubt = asyncio.get_running_loop().call_later(wish.doubt_time, self._check, key, wish)
 
     def _check(self, key: Key, wish: _Wish) -> None:
         wish.doubt = None
         if wish.seen != wish.wanted and wish.task is None:
+            wish.doubt_time = min(_LONGEST_DOUBT, wish.doubt_time * 2)
             wish.said = None
             wish.task = asyncio.get_running_loop().create_task(self._say(key, wish))
 
@@ -99,15 +105,14 @@ class Scale:
                 try:
                     wish.said = await self._patch(key, wish.wanted)
                     pause = _FIRST_PAUSE
-                except ApiUnavailableError as error:
+                except (ApiUnavailableError, ApiRefusedError) as error:
                     # It may have been written all the same.
                     wish.said = None
+                    if isinstance(error, ApiRefusedError) and error.not_found:
+                        return
                     _log.warning("scaling %s/%s: %s", *key, error)
                     await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
                     pause = min(_LONGEST_PAUSE, pause * 2)
-        except ApiRefusedError as error:
-            wish.said = None
-            _log.log(logging.DEBUG if error.not_found else logging.ERROR, "scaling %s/%s: %s", *key, error)
         finally:
             wish.task = None
 

@@ -1,0 +1,92 @@
+"""What is said to an agent before it gets calls: the connection, its function, and the question what it is."""
+
+import asyncio
+import json
+import logging
+import socket
+
+from mayfly_gateway import agent_calls
+from mayfly_gateway.backends import Instance
+from mayfly_gateway.pool import LiveInstance
+from mayfly_gateway.upstream import AgentConnection
+from mayfly_model.errors import LambdaError, ServiceException
+
+_UNKNOWN_TO_US = 401
+_BARE = "Bare"
+
+_log = logging.getLogger(__name__)
+
+
+async def connect(instance: Instance, connection: AgentConnection, sock: socket.socket | None = None) -> None:
+    """Open a connection to the instance's agent, on a socket that is connected already if there is one."""
+    loop = asyncio.get_running_loop()
+    if sock is not None:
+        await loop.create_connection(lambda: connection, sock=sock)
+    elif isinstance(instance.address, str):
+        await loop.create_unix_connection(lambda: connection, instance.address)
+    else:
+        await loop.create_connection(lambda: connection, *instance.address)
+
+
+async def specialise(connection: AgentConnection, instance: Instance) -> None:
+    """Make the instance the function's, and wait until its INIT is over.
+
+    Raises:
+        ConnectionAbortedError: the connection was lost.
+        LambdaError: the agent refused, or what the backend makes of its answer.
+    """
+    status, content = await ask(connection, instance.specialise, instance.code)
+    if status == 0:
+        raise ConnectionAbortedError("its agent ended")
+    if instance.on_specialised is not None:
+        instance.on_specialised(status, content)
+    if status != 200:
+        raise start_failed(f"its agent answered {status} {content[:200].decode(errors='replace')}")
+
+
+async def ask(connection: AgentConnection, request: bytes, body: bytes = b"") -> tuple[int, bytes]:
+    """Status and body of the agent's answer; status 0 if the connection was lost instead."""
+    reply: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
+
+    def on_reply(status: int, content: bytes) -> None:
+        if not reply.done():
+            reply.set_result((status, content))
+
+    if not connection.control(request, on_reply, body):
+        raise ConnectionAbortedError("its agent closed the connection")
+    return await reply
+
+
+async def identity(live: LiveInstance) -> tuple[int, bytes]:
+    """An agent's answer to who it is: 200, 401 if it is nobody's yet, or another status if it is of no use."""
+    status, content = await ask(live.connection, agent_calls.adopt(live.token))
+    if status != _UNKNOWN_TO_US:
+        return status, content
+    _, told = await ask(live.connection, agent_calls.HEALTH)
+    if _word(told, "state") == _BARE:
+        return status, content
+    # Another gateway may have made it the function's just now: then it knows the word by which we all are known.
+    status, content = await ask(live.connection, agent_calls.adopt(live.token))
+    if status == _UNKNOWN_TO_US:
+        _log.warning("the instance %s was specialised under another key than this gateway's", live.id)
+        return 0, b""
+    return status, content
+
+
+def revision(content: bytes) -> str:
+    """What an agent that was adopted is of; what is no revision of ours is retired like any other that is old."""
+    return _word(content, "revision")
+
+
+def _word(content: bytes, name: str) -> str:
+    try:
+        answer = json.loads(content)
+    except ValueError:
+        return ""
+    word = answer.get(name) if isinstance(answer, dict) else None
+    return word if isinstance(word, str) else ""
+
+
+def start_failed(reason: str) -> LambdaError:
+    """The answer to calls that waited for an instance which could not start."""
+    return ServiceException(f"An instance of the function could not be started: {reason}.")
