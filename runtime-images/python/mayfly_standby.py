@@ -31,7 +31,7 @@ def stand_by():
         if not told or hides(instruction["directory"]):
             os._exit(0)
         become(**instruction)
-        del sys.modules[__name__]
+        sys.modules.pop(__name__, None)
         os.write(descriptor, b"1")
         os.close(descriptor)
     except BaseException:

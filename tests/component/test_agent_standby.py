@@ -127,6 +127,13 @@ def runtime_of(agent: PodAgent) -> int:
     return child.pid
 
 
+def ended(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 # Nobody can tell.
 
 
@@ -273,7 +280,7 @@ def test_a_handler_that_lists_its_folder_finds_its_own_code_alone(image: PythonI
 def test_one_that_has_ended_is_replaced_by_a_new_process(image: PythonImage) -> None:
     with waiting(image) as (agent, pid):
         os.kill(pid, signal.SIGKILL)
-        eventually(lambda: not psutil.pid_exists(pid))
+        eventually(lambda: ended(pid))
         image.become(agent, PID)
         assert int(agent.invoke("{}").text) not in (0, pid)
 
@@ -301,11 +308,11 @@ def test_a_new_process_takes_its_place_when_the_function_ends(image: PythonImage
 def test_it_ends_with_its_agent_however_that_ends(image: PythonImage) -> None:
     with waiting(image, ends=False) as (agent, pid):
         agent.process.kill()
-        eventually(lambda: not psutil.pid_exists(pid))
+        eventually(lambda: ended(pid))
     with waiting(image, ends=False) as (agent, pid):
         agent.process.send_signal(signal.SIGTERM)
         agent.process.kill()
-        eventually(lambda: not psutil.pid_exists(pid))
+        eventually(lambda: ended(pid))
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,11 @@ class LocalMode:
 
     def _wait_until_it_serves(self) -> None:
         self.endpoint = self._endpoint()
-        # With its first spare agent there and watching files it is at rest: these descriptors it needs for itself.
-        eventually(lambda: len(self.process.children()) == 1)
+        # With its spare agents there and watching files it is at rest: these descriptors it needs for itself.
+        runtimes = {function["runtime"] for function in self.functions().values()}
+        waiting = {runtime for runtime in runtimes if LINUX and runtime.startswith("python")}
+        spares = len(waiting) + (not waiting or waiting < runtimes)
+        eventually(lambda: len(self.process.children()) == spares, state=self._who_is_left)
         if LINUX:
             eventually(lambda: any("inotify" in name for name in self._open()), state=self._open)
         self._descriptors = self._open()

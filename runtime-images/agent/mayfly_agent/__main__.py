@@ -42,7 +42,7 @@ def main() -> None:
     else:
         listener.listen(BACKLOG)
         demand_permit(loop, instance, api, told)
-        stand_by(instance, told)
+    stand_by(instance, told)
     try:
         loop.run()
     except BaseException:

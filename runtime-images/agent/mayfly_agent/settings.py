@@ -1,8 +1,9 @@
 """What the agent is told by whoever starts it: its arguments and its environment, read once.
 
 mayfly_agent --listen-fd N        on a socket that is inherited and listens already (the local mode)
-mayfly_agent --listen HOST:PORT   in a pod; MAYFLY_PUBLIC_KEY says whose calls to trust, MAYFLY_INSTANCE_UID who it is,
-                                  MAYFLY_STANDBY, if set, is the file that describes the image's standby (`standby.py`)
+mayfly_agent --listen HOST:PORT   in a pod; MAYFLY_PUBLIC_KEY says whose calls to trust, MAYFLY_INSTANCE_UID who it is
+
+MAYFLY_STANDBY, if set, is the file that describes the standby to start (`standby.py`).
 """
 
 from __future__ import annotations
@@ -50,14 +51,15 @@ class Settings:
 
 def read(arguments: list[str], environment: Mapping[str, str]) -> Settings:
     """The settings, from the arguments after the program's name. Raises SettingsError."""
+    standby = _standby(environment.get("MAYFLY_STANDBY", ""))
     match arguments:
         case ["--listen-fd", number] if number.isdecimal():
-            return Settings(descriptor=int(number))
+            return Settings(descriptor=int(number), standby=standby)
         case ["--listen", address]:
             return Settings(
                 address=_address(address),
                 permits=_permits(environment),
-                standby=_standby(environment.get("MAYFLY_STANDBY", "")),
+                standby=standby,
                 variables={
                     name.removeprefix(FUNCTION_VARIABLE): value
                     for name, value in environment.items()

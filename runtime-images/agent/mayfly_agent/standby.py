@@ -16,26 +16,32 @@ import socket
 from . import processes
 from .spawning import STANDBY, Spawn, launch
 
+HANDLER = "$_HANDLER"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Description:
     """What the image says of its standby, a JSON object.
 
-    `command` and `environment`: how it is started, the same command as a function's. `decisive`: the names of variables
-    that only a new process would heed; with a `*` at its end a name stands for all that begin so.
+    `command` and `environment`: how it is started, the same command as a function's; the word `$_HANDLER` stands for
+    the function's handler, and is empty until there is one. `decisive`: the names of variables that only a new process
+    would heed; with a `*` at its end a name stands for all that begin so.
     """
 
     def __init__(self, content: str) -> None:
         """Raises ValueError, KeyError, TypeError or AttributeError where it is not what it should be."""
         body = json.loads(content)
-        self.command = [str(word) for word in body["command"]]
+        self._command = [str(word) for word in body["command"]]
         self.environment = {str(name): str(value) for name, value in body["environment"].items()}
         names = [str(name) for name in body["decisive"]]
         self.names = {name for name in names if not name.endswith("*")}
         self.prefixes = tuple(name[:-1] for name in names if name.endswith("*"))
-        if not self.command:
+        if not self._command:
             raise ValueError("command may not be empty")
+
+    def command(self, handler: str) -> list[str]:
+        """The argument vector for a function with this handler."""
+        return [handler if word == HANDLER else word for word in self._command]
 
 
 class Standby:
@@ -52,7 +58,7 @@ class Standby:
         # A message is there whole or not at all, and the agent never waits.
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.setblocking(False)
-        spawn = Spawn(description.command, directory="/", environment=self._given)
+        spawn = Spawn(description.command(""), directory="/", environment=self._given)
         with theirs:
             self.pid = launch(spawn, output, standby=theirs.fileno())
 
@@ -100,7 +106,7 @@ class Standby:
 def fits(description: Description, spawn: Spawn) -> bool:
     """Whether the standby was started as this one has to be, as far as a process cannot change it afterwards."""
     return (
-        spawn.argv == description.command
+        spawn.argv == description.command(spawn.environment.get("_HANDLER", ""))
         and decisive(description, spawn.environment) == decisive(description, description.environment)
         # A bootstrap is a shell's, which passes no others on.
         and all(map(NAME.fullmatch, spawn.environment))

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,13 +66,18 @@ class AgentProtocol(asyncio.SubprocessProtocol):
         self._on_exit()
 
 
-async def start(home: Path, *, on_trouble: Output) -> Agent:
-    """Start a bare agent that lives in `home`, which must not exist yet.
+async def start(home: Path, *, on_trouble: Output, standby: Mapping[str, object] | None = None) -> Agent:
+    """Start a bare agent that lives in `home`, which must not exist yet. `standby` describes what it has waiting.
 
     Raises:
         OSError: no more processes, descriptors or room.
     """
     home.mkdir(mode=0o700, parents=True)  # noqa: ASYNC240 - one call on a local directory
+    described = home / "standby.json"
+    if standby:
+        # The runtime's linker looks once whether the code's folder is there.
+        (home / "task").mkdir()
+        described.write_text(json.dumps(standby))
     ended = asyncio.Event()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(home / "agent.sock"))
@@ -84,7 +90,7 @@ async def start(home: Path, *, on_trouble: Output) -> Agent:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
-            env={"PATH": os.defpath},
+            env={"PATH": os.defpath, **({"MAYFLY_STANDBY": str(described)} if standby else {})},
         )
     return Agent(
         id=home.name, home=home, pid=transport.get_pid(), transport=transport, ended=ended, protocol=protocol

@@ -82,13 +82,13 @@ def _buffer(content: bytes) -> BinaryIO:
 
 
 def copy_for_instance(code: CodeSnapshot, destination: Path) -> None:
-    """Give an instance its own copy of the code, at `destination`, which must not exist.
+    """Give an instance its own copy of the code, at `destination`: a folder that is empty or not there.
 
     Raises:
         OSError: it cannot be written.
     """
     if not _clone(code.path, destination):
-        shutil.copytree(code.path, destination, symlinks=True, copy_function=_copy_file)
+        shutil.copytree(code.path, destination, symlinks=True, copy_function=_copy_file, dirs_exist_ok=True)
 
 
 def _clone(source: Path, destination: Path) -> bool:

@@ -17,18 +17,18 @@ from pathlib import Path
 
 from mayfly_gateway import agent_calls
 from mayfly_gateway.backends import Instance
-from mayfly_gateway.backends.environment import InstancePaths, environment
+from mayfly_gateway.backends.environment import InstancePaths, defaults, environment
 from mayfly_gateway.backends.instruction import instruction
 from mayfly_gateway.backends.local import agents, strays
 from mayfly_gateway.backends.local.code import CodeSnapshot, copy_for_instance
 from mayfly_gateway.backends.local.runtimes import RuntimeCommand
+from mayfly_gateway.backends.local.spares import Spares
 from mayfly_gateway.catalogue import Target
 from mayfly_gateway.logs import Logs
 from mayfly_model.errors import LambdaError, ResourceNotReadyException, ServiceException
 
 logger = logging.getLogger(__name__)
 SWEEP_AGAIN = 0.2
-REFILL_AFTER = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,20 +50,20 @@ class LocalBackend:
         self._deployments: dict[str, Deployment | LambdaError] = {}
         self._agents: dict[str, agents.Agent] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}
-        self._spares: list[asyncio.Task[agents.Agent]] = []
+        self._spares = Spares(start=self._new_agent, destroy=self.destroy)
         self._endpoint: str | None = None
-        self._closed = False
         self._starting = 0
 
     def start(self, *, endpoint: str | None = None) -> None:
-        """Adopt orphans and have a first agent ready. `endpoint` is the gateway's address, for SDKs in functions."""
+        """Adopt orphans and have agents ready. `endpoint` is the gateway's address, for SDKs in functions."""
         self._endpoint = endpoint
         strays.adopt_orphans()
-        self._refill()
+        self._spares.start()
 
     def provide(self, digest: str, deployment: Deployment) -> None:
         """From now on targets of this digest can be launched."""
         self._deployments[digest] = deployment
+        self._want()
 
     def refuse(self, digest: str, error: LambdaError) -> None:
         """Targets of this digest cannot be launched here, for this reason."""
@@ -72,6 +72,7 @@ class LocalBackend:
     def withdraw(self, digest: str) -> None:
         """Targets of this digest are launched no more."""
         self._deployments.pop(digest, None)
+        self._want()
 
     async def launch(self, target: Target) -> Instance:
         """Give a waiting agent the function's code and the words that make it the function.
@@ -87,7 +88,7 @@ class LocalBackend:
         if isinstance(deployment, LambdaError):
             raise deployment
         try:
-            agent = await self._take_spare()
+            agent = await self._spares.take(deployment.runtime)
         except OSError as error:
             raise no_room(error) from error
         try:
@@ -97,7 +98,7 @@ class LocalBackend:
             raise
 
     async def _become(self, agent: agents.Agent, target: Target, deployment: Deployment) -> Instance:
-        paths = InstancePaths(task_root=agent.home / "task", tmp=agent.home / "tmp")
+        paths = places(agent.home)
         try:
             await asyncio.to_thread(paths.tmp.mkdir)
             await asyncio.to_thread(copy_for_instance, deployment.snapshot, paths.task_root)
@@ -127,47 +128,23 @@ class LocalBackend:
 
     async def close(self) -> None:
         """End every instance, then every stray, and remove the directory."""
-        self._closed = True
-        await asyncio.gather(*self._spares, return_exceptions=True)
+        await self._spares.close()
         await asyncio.gather(*(self.destroy(instance_id) for instance_id in list(self._agents)))
         self._sweep()
         await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
 
-    async def _take_spare(self) -> agents.Agent:
-        spare = self._spares.pop() if self._spares else self._start_agent()
-        try:
-            # Shielded: a caller that gives up must not end a start half-way; the next caller takes it.
-            agent = await asyncio.shield(spare)
-        except asyncio.CancelledError:
-            self._spares.append(spare)
-            raise
-        # After the caller has its agent, so that two starts do not share the processor.
-        asyncio.get_running_loop().call_later(REFILL_AFTER, self._refill)
-        if agent.ended.is_set():
-            await self.destroy(agent.id)
-            return await self._take_spare()
-        return agent
-
-    def _refill(self) -> None:
-        if not self._spares and not self._closed:
-            self._spares.append(self._start_agent())
-
-    def _forget_failed(self, spare: asyncio.Task[agents.Agent]) -> None:
-        """The next caller starts its own, rather than to hear of a trouble that may be over."""
-        if not spare.cancelled() and spare.exception() is not None and spare in self._spares:
-            self._spares.remove(spare)
-
-    def _start_agent(self) -> asyncio.Task[agents.Agent]:
-        start = asyncio.create_task(self._new_agent())
-        start.add_done_callback(self._forget_failed)
-        return start
-
-    async def _new_agent(self) -> agents.Agent:
+    async def _new_agent(self, runtime: RuntimeCommand | None) -> agents.Agent:
         name = f"{next(self._numbers):x}-{secrets.token_hex(4)}"
+        home = self._home / name
+        waiting = standby(runtime, places(home), endpoint=self._endpoint) if runtime else None
         with self.starting_processes():
-            agent = await agents.start(self._home / name, on_trouble=lambda data: trouble(name, data))
+            agent = await agents.start(home, on_trouble=lambda data: trouble(name, data), standby=waiting)
             self._agents[agent.id] = agent
         return agent
+
+    def _want(self) -> None:
+        deployed = self._deployments.values()
+        self._spares.want(each.runtime for each in deployed if isinstance(each, Deployment))
 
     async def _end(self, agent: agents.Agent) -> None:
         await agents.end(agent)
@@ -196,6 +173,20 @@ class LocalBackend:
 def no_room(error: OSError) -> ServiceException:
     """The machine's own trouble, for the caller of the function."""
     return ServiceException(f"An instance could not be started: {error.strerror or error}.")
+
+
+def places(home: Path) -> InstancePaths:
+    """The instance's own directories, in the home of its agent."""
+    return InstancePaths(task_root=home / "task", tmp=home / "tmp")
+
+
+def standby(
+    runtime: RuntimeCommand, paths: InstancePaths, *, endpoint: str | None
+) -> dict[str, object] | None:
+    """How the agent starts the runtime before it has a function; see `mayfly_agent.standby`."""
+    if runtime.standby is None:
+        return None
+    return runtime.standby.description(defaults(runtime, paths, endpoint=endpoint))
 
 
 def command_line(target: Target, deployment: Deployment, paths: InstancePaths) -> list[str]:

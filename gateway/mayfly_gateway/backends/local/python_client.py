@@ -6,6 +6,7 @@ to be installed on this machine.
 
 import hashlib
 import importlib.util
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from mayfly_gateway.backends.local.interpreters import Interpreter
 
 _REQUIREMENTS = "python/requirements.txt"
 _STAND_IN = "python/runtime_client.py"
+_HOOK = "python/local.pth"
 # What a pip says that is not there, or that is older than the interpreter it is pointed at.
 _PIP_UNFIT = ("No module named pip", "Traceback")
 
@@ -83,6 +85,19 @@ async def _complete(place: Path) -> None:
 def site_packages(environment: Path) -> Path:
     """Where a virtual environment keeps its packages."""
     return next(environment.glob("lib/python*/site-packages"))
+
+
+def can_stand_by(environment: Path) -> bool:
+    """Whether the environment's interpreter waits where an agent tells it to; it is made to, if that can be."""
+    hook, content = site_packages(environment) / "mayfly.pth", image_file(_HOOK).read_text()
+    try:
+        if not hook.exists() or hook.read_text() != content:
+            draft = hook.with_name(f".{hook.name}.{os.getpid()}")
+            draft.write_text(content)
+            draft.replace(hook)
+    except OSError:
+        return False
+    return True
 
 
 def _last_line(output: str) -> str:

@@ -5,21 +5,45 @@ prepared starts at once.
 """
 
 import asyncio
+import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mayfly_gateway.backends.local.errors import BootstrapError, RuntimeUnavailableError
+from mayfly_gateway.backends.local.image_files import image_file
 from mayfly_gateway.backends.local.installs import Progress
 from mayfly_gateway.backends.local.interpreters import find_node, find_python, node_versions
 from mayfly_gateway.backends.local.node_client import node_client
-from mayfly_gateway.backends.local.python_client import python_environment, site_packages
+from mayfly_gateway.backends.local.python_client import can_stand_by, python_environment, site_packages
 from mayfly_model.runtimes import RUNTIMES, Runtime, find_runtime
 
 _BOOTSTRAP = "bootstrap"
+_HANDLER = "$_HANDLER"
 # As AWS starts Node.js, whose heap would otherwise follow the machine's memory and not the function's.
 _HEAP = (("--max-semi-space-size", 0.05), ("--max-old-space-size", 0.9))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standby:
+    """How a runtime is started before its function is known: see `mayfly_agent.standby`.
+
+    `command` as there, `module` is the program that waits, `decisive` the variables that only a new process heeds.
+    """
+
+    command: tuple[str, ...]
+    module: Path
+    decisive: tuple[str, ...]
+
+    def description(self, environment: Mapping[str, str]) -> dict[str, object]:
+        """What the agent is told, for an instance whose functions have this environment by default."""
+        return {
+            "command": self.command,
+            "environment": {**environment, "MAYFLY_STANDBY_MODULE": str(self.module)},
+            "decisive": self.decisive,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +52,8 @@ class RuntimeCommand:
 
     `program` is the command line before the handler, empty for a runtime whose program is in the code; each of
     `memory_options` gets its share of the function's memory in MB; `folders` lead PATH; `directory` stands where AWS
-    has /var/runtime; `environment` holds what this runtime alone needs; `version` is the text of INIT_START.
+    has /var/runtime; `environment` holds what this runtime alone needs; `version` is the text of INIT_START;
+    `standby` is how it waits for its function, if it can.
     """
 
     name: str
@@ -38,6 +63,7 @@ class RuntimeCommand:
     folders: tuple[str, ...] = ()
     directory: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    standby: Standby | None = None
 
     def argv(
         self, task_root: Path, handler: str, wrapper: str | None = None, memory_size: int | None = None
@@ -104,13 +130,27 @@ async def _prepare_python(runtime: Runtime, progress: Progress) -> RuntimeComman
         raise RuntimeUnavailableError(await asyncio.to_thread(_no_python, runtime))
     environment = await python_environment(interpreter, progress)
     packages = str(site_packages(environment))
+    program = (str(environment / "bin/python"), "-m", "awslambdaric")
     return RuntimeCommand(
         name=runtime.name,
         version=f"python:{interpreter.version}",
-        program=(str(environment / "bin/python"), "-m", "awslambdaric"),
+        program=program,
         folders=(str(environment / "bin"),),
         directory=packages,
         environment={"PYTHONPATH": packages, "PYTHONNOUSERSITE": "1"},
+        standby=_python_standby(environment, program),
+    )
+
+
+def _python_standby(environment: Path, program: tuple[str, ...]) -> Standby | None:
+    # The agent of other systems cannot talk to one.
+    if sys.platform != "linux" or not can_stand_by(environment):
+        return None
+    described = json.loads(image_file("python/standby.json").read_text())
+    return Standby(
+        command=(*program, _HANDLER),
+        module=image_file("python/mayfly_standby.py"),
+        decisive=tuple(described["decisive"]),
     )
 
 
