@@ -12,7 +12,7 @@ import pytest
 from mayfly_gateway.backends.local.instances import Deployment, LocalBackend
 from mayfly_gateway.backends.local.runtimes import RuntimeCommand, prepare
 from mayfly_gateway.backends.local.trees import Entry, write_tree
-from mayfly_gateway.catalogue import Target, latest
+from mayfly_gateway.catalogue import Target, target_of
 from mayfly_gateway.logs import Logs
 from mayfly_model.function import FunctionSpec
 
@@ -25,7 +25,7 @@ PROVIDED = RuntimeCommand(name="provided.al2023", version="provided:al2023")
 
 def target(runtime: str) -> Target:
     spec = {"runtime": runtime, "handler": "app.handler", "code": {"inline": {"app.py": CODE}}}
-    return latest(
+    return target_of(
         FunctionSpec.model_validate(spec), cluster="local", namespace="default", name="hello", digest=runtime
     )
 
