@@ -12,15 +12,16 @@ from typing import Any
 from aiohttp import web
 
 from mayfly_gateway.answers import Reply, error_reply
-from mayfly_gateway.bodies import Bodies, too_many_bodies
+from mayfly_gateway.bodies import Bodies
 from mayfly_gateway.catalogue import Catalogue, Target
 from mayfly_gateway.dispatch import Dispatcher
-from mayfly_gateway.http_errors import MethodNotAllowedException, RequestTimeoutException
+from mayfly_gateway.http_errors import MethodNotAllowedException
 from mayfly_gateway.invoke import Invoke
 from mayfly_gateway.logs import Logs
 from mayfly_gateway.origins import check_host, check_origin, over_loopback
 from mayfly_gateway.request import HEADERS, new_request_id, too_large
 from mayfly_gateway.settings import Bounds
+from mayfly_gateway.slow_clients import received, sent
 from mayfly_model.errors import (
     LambdaError,
     NotImplementedException,
@@ -56,7 +57,8 @@ def application(
         fit = ready() and not leaving()
         return web.json_response({"ready": fit}, status=200 if fit else 503)
 
-    async def end_connection(_request: web.Request, response: web.StreamResponse) -> None:
+    async def finish_head(_request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.pop("Server", None)
         if leaving():
             # The headers are made already, without the word for what is asked for here.
             response.force_close()
@@ -72,7 +74,7 @@ def application(
         log_elsewhere=log_elsewhere,
     )
     app = web.Application(middlewares=[_errors, _callers])
-    app.on_response_prepare.append(end_connection)
+    app.on_response_prepare.append(finish_head)
     app.router.add_get("/healthz", routes.health)
     app.router.add_get("/readyz", readiness)
     namespace = "/mayfly/v1beta1/namespaces/{namespace}"
@@ -151,7 +153,14 @@ class Routes:
             for name in HEADERS
             if (value := request.headers.get(name.decode())) is not None
         }
-        body = await self._body(request)
+        # Within the same bounds as on the fast lane.
+        body = await received(
+            request,
+            self._bodies,
+            most=SYNC_PAYLOAD_BYTES,
+            within=self._bounds.body_time,
+            too_large=too_large(),
+        )
         replied: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
         def on_reply(reply: Reply) -> None:
@@ -162,38 +171,7 @@ class Routes:
 
         name = request.rel_url.raw_path.split("/")[3]
         self._invoke.serve(name, request.rel_url.raw_query_string, headers, body, on_reply)
-        return await self._sent(request, _response(await replied))
-
-    async def _body(self, request: web.Request) -> bytes:
-        """The request's body, within the same bounds as on the fast lane; whoever gets it gives its size back."""
-        if (request.content_length or 0) > SYNC_PAYLOAD_BYTES:
-            raise too_large()
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._bounds.body_time):
-                async for part in request.content.iter_any():
-                    if len(body) + len(part) > SYNC_PAYLOAD_BYTES:
-                        raise too_large()
-                    if not self._bodies.take(len(part)):
-                        raise too_many_bodies()
-                    body += part
-        except BaseException as error:
-            self._bodies.give_back(len(body))
-            if isinstance(error, TimeoutError):
-                raise RequestTimeoutException("The request did not arrive in time.") from None
-            raise
-        return bytes(body)
-
-    async def _sent(self, request: web.Request, response: web.Response) -> web.Response:
-        """The response once the client has taken it; aiohttp by itself would wait for ever for one that does not."""
-        try:
-            async with asyncio.timeout(self._bounds.write_time):
-                await response.prepare(request)
-                await response.write_eof()
-        except TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()
-        return response
+        return await sent(request, _response(await replied), within=self._bounds.write_time)
 
 
 @web.middleware

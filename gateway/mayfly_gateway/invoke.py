@@ -7,7 +7,7 @@ from mayfly_gateway.catalogue import Catalogue, Target
 from mayfly_gateway.peers.request import forwarded_request_id
 from mayfly_gateway.request import Call, Headers, new_request_id, parse_call, payload
 from mayfly_gateway.settings import Settings
-from mayfly_model.errors import LambdaError, ResourceNotFoundException, function_not_found
+from mayfly_model.errors import LambdaError, function_not_found, other_region
 from mayfly_model.names import LATEST, function_arn
 
 IsStale = Callable[[Target, Callable[[], None]], bool]
@@ -87,9 +87,7 @@ class Invoke:
         """
         reference = call.reference
         if reference.region is not None and reference.region != self._cluster:
-            raise ResourceNotFoundException(
-                f"Functions from '{reference.region}' are not reachable in this region ('{self._cluster}')"
-            )
+            raise other_region(reference.region, self._cluster)
         return self._catalogue.resolve(call.namespace, reference.name, reference.qualifier)
 
     def _must_wait(self, call: Call, target: Target | None, resume: Callable[[], None]) -> bool:

@@ -92,7 +92,7 @@ def parse_call(
     context = headers.get(b"x-amz-client-context")
     return Call(
         request_id=request_id,
-        namespace=reference.account or _namespace(headers, default_namespace, knows),
+        namespace=reference.account or account(headers, default_namespace, knows),
         reference=reference,
         dry_run=kind == b"DryRun",
         tail=_one_of("logType", headers.get(b"x-amz-log-type"), _LOG_TYPES) == b"Tail",
@@ -128,7 +128,12 @@ def _one_of(member: str, value: bytes | None, allowed: tuple[bytes, ...]) -> byt
     return value
 
 
-def _namespace(headers: Headers, default: str, knows: Callable[[str], bool]) -> str:
+def account(headers: Headers, default: str, knows: Callable[[str], bool]) -> str:
+    """The namespace that a request without one in its ARN means; for the arguments see `parse_call`.
+
+    Raises:
+        InvalidParameterValueException: the header names none that could be.
+    """
     named = headers.get(b"x-mayfly-namespace")
     if named is not None:
         return _checked_namespace(named.decode("ascii", "replace"))

@@ -14,6 +14,8 @@ from mayfly_gateway.catalogue import Catalogue, Target
 from mayfly_gateway.dispatch import Dispatcher, OnReport
 from mayfly_gateway.front import Front
 from mayfly_gateway.invoke import Invoke, IsStale
+from mayfly_gateway.lambda_api.registry import Registry
+from mayfly_gateway.lambda_api.routes import LambdaApi
 from mayfly_gateway.logs import Logs
 from mayfly_gateway.peers.forward import Forwarder
 from mayfly_gateway.peers.ownership import Ownership
@@ -56,12 +58,14 @@ class Gateway:
         replicas: Replicas | None = None,
         ready: Callable[[], bool] = lambda: True,
         archives: ArchiveRoutes | None = None,
+        registry: Registry | None = None,
         log_elsewhere: Callable[[Target], str] | None = None,
     ) -> None:
         """Listen, with instances from this backend. `is_stale`: see `Invoke`; `replicas`: None if it is alone.
 
         `ready()` says whether the gateway knows what it needs to serve calls, for its readiness probe. `archives`:
-        where code is uploaded to, None where that cannot be. `log_elsewhere(target)`: how logs are read if not here.
+        where code is uploaded to, None where that cannot be. `registry`: where the objects of the Lambda API are.
+        `log_elsewhere(target)`: how logs are read if not here.
 
         Raises:
             OSError: the address cannot be listened on.
@@ -96,6 +100,9 @@ class Gateway:
         )
         if archives is not None:
             archives.add_to(app)
+        if registry is not None:
+            api = LambdaApi(registry, cluster=settings.cluster, namespace=settings.namespace)
+            api.add_to(app, knows=self.catalogue.knows, bodies=bodies, bounds=bounds)
         self._runner = web.AppRunner(
             app,
             access_log=None,

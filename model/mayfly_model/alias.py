@@ -108,6 +108,14 @@ class Alias(Part):
         """The alias as callers name it."""
         return split_name(self.metadata.name)[1]
 
+    @property
+    def versions(self) -> frozenset[str]:
+        """Versions that must not go: those that it names, and those that it serves while it cannot serve these."""
+        said = (self.spec, self.status)
+        named = {each.function_version for each in said}
+        named |= {each.routing.additional_version for each in said if each.routing is not None}
+        return frozenset(version for version in named if version is not None)
+
     @model_validator(mode="after")
     def _name_says_the_same(self) -> "Alias":
         function, _, alias = self.metadata.name.partition(".")

@@ -172,3 +172,10 @@ class ServiceUnavailableException(LambdaError):
 def function_not_found(arn: str) -> ResourceNotFoundException:
     """The answer for an unknown function; Invoke names an unqualified one by its ``:$LATEST`` ARN."""
     return ResourceNotFoundException(f"Function not found: {arn}")
+
+
+def other_region(region: str, cluster: str) -> ResourceNotFoundException:
+    """The answer to an ARN of another region, where a cluster's name stands."""
+    return ResourceNotFoundException(
+        f"Functions from '{region}' are not reachable in this region ('{cluster}')"
+    )

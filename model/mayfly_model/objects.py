@@ -34,14 +34,14 @@ class RefusedError(Exception):
         self.message = message
 
 
-def read_function(data: Mapping[str, Any], *, runtimes: Mapping[str, Runtime]) -> Function:
-    """A Function, from the JSON object that the API gave.
+def read_function(data: Mapping[str, Any], *, runtimes: Mapping[str, Runtime] | None) -> Function:
+    """A Function, from the JSON object that the API gave; with no `runtimes`, whether its own exists is not asked.
 
     Raises:
         RefusedError: `InvalidSpec`, or `RuntimeNotFound` where only the runtime is amiss.
     """
     function = _read(Function, data)
-    if function.spec.runtime is not None:
+    if function.spec.runtime is not None and runtimes is not None:
         try:
             find_runtime(function.spec.runtime, runtimes)
         except UnknownRuntimeError as error:

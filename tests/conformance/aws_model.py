@@ -11,20 +11,41 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
+from typing import Any
 
 import botocore.session
+from botocore.client import BaseClient
 from botocore.model import OperationModel, ServiceModel, Shape, StructureShape
 
 HOP = frozenset({"connection", "content-length", "content-type", "date"})
 COMMON = frozenset({"x-amzn-requestid", "x-amzn-trace-id"})
-UNMODELLED = {"ValidationException": 400, "UnknownOperationException": 404, "NotImplementedException": 501}
-"""Errors that every AWS API may answer and no model lists, and the one that is ours."""
+UNMODELLED = {
+    "ValidationException": 400,
+    "InvalidRequestContentException": 400,
+    "UnknownOperationException": 404,
+    "RequestTooLargeException": 413,
+    "NotImplementedException": 501,
+}
+"""Errors that every AWS API may answer and the model does not list for each, and the one that is ours."""
 
 
 @functools.cache
 def service() -> ServiceModel:
     """Lambda's model, as botocore ships it."""
     return botocore.session.get_session().get_service_model("lambda")
+
+
+def watch(client: BaseClient) -> None:
+    """Hold every answer that a boto3 client gets against the model, before the caller sees it."""
+
+    def check(operation_model: OperationModel, response_dict: dict[str, Any], **_: Any) -> None:
+        if operation_model.name == "Invoke":
+            return
+        headers = {name.lower(): value for name, value in response_dict["headers"].items()}
+        wrong = problems(operation_model.name, response_dict["status_code"], headers, response_dict["body"])
+        assert not wrong, wrong
+
+    client.meta.events.register("before-parse.lambda", check)
 
 
 def problems(operation: str, status: int, headers: Mapping[str, str], body: bytes) -> list[str]:
@@ -50,15 +71,62 @@ def _request_id(headers: Mapping[str, str]) -> list[str]:
 
 def _answer(model: OperationModel, status: int, headers: Mapping[str, str], body: bytes) -> list[str]:
     shape = model.output_shape
-    assert isinstance(shape, StructureShape)
-    found = _headers(shape, headers)
-    if status not in (200, 202, 204):
-        found.append(f"status {status} is none that {model.name} answers with")
+    found = [] if shape is None else _headers(shape, headers)
+    if model.name == "Invoke":
+        return found + _payload(status, headers, body)
+    # DeleteFunction has its status as a member, and answers 204 where nothing is left to do.
+    expected = 204 if model.name == "DeleteFunction" else model.http["responseCode"]
+    if status != expected:
+        found.append(f"{model.name} answered with status {status}, and not {expected}")
+    if status == 204:
+        return found + [f"a body of {len(body)} bytes with status 204"] * bool(body)
+    try:
+        return found + _structure(model.name, shape, json.loads(body))
+    except ValueError:
+        return [*found, f"a body that is no JSON: {body[:200]!r}"]
+
+
+def _payload(status: int, headers: Mapping[str, str], body: bytes) -> list[str]:
+    found = [] if status in (200, 202, 204) else [f"status {status} is none that Invoke answers with"]
     if status != 200 and body:
         found.append(f"a body of {len(body)} bytes with status {status}")
     if "x-amz-log-result" in headers:
         found += _base64(headers["x-amz-log-result"])
     return found
+
+
+def _structure(where: str, shape: Shape, value: object) -> list[str]:
+    """What is wrong with a JSON value of this shape, all the way down."""
+    match shape.type_name, value:
+        case "structure", dict():
+            members = {
+                name: member
+                for name, member in shape.members.items()
+                if "location" not in member.serialization
+            }
+            found = [f"{where} has no member {name}" for name in value.keys() - members.keys()]
+            found += [f"{where} lacks {name}" for name in set(shape.required_members) - value.keys()]
+            below = [
+                (f"{where}.{name}", members[name], each) for name, each in value.items() if name in members
+            ]
+        case "list", list():
+            found, below = [], [(f"{where}[{n}]", shape.member, each) for n, each in enumerate(value)]
+        case "map", dict():
+            found = [problem for key in value for problem in _value(f"{where}'s key", shape.key, key)]
+            below = [(f"{where}.{key}", shape.value, each) for key, each in value.items()]
+        case "structure" | "list" | "map", _:
+            return [f"{where} is a {type(value).__name__}"]
+        case _:
+            return _value(where, shape, value) + _size(where, shape, value)
+    return found + [problem for each in below for problem in _structure(*each)]
+
+
+def _size(where: str, shape: Shape, value: object) -> list[str]:
+    size = len(value) if isinstance(value, str) else value
+    if not isinstance(size, int | float):
+        return []
+    least, most = shape.metadata.get("min", size), shape.metadata.get("max", size)
+    return [] if least <= size <= most else [f"{where} is {value!r}, which is not within {least} to {most}"]
 
 
 def _base64(value: str) -> list[str]:

@@ -97,6 +97,24 @@ class Api:
         """
         return await self._request("PATCH", path, query or {}, body, kind)
 
+    async def create(self, path: str, body: Mapping[str, Any], query: Mapping[str, str]) -> bytes:
+        """Create an object; returns what it is then, as JSON.
+
+        Raises:
+            ApiUnavailableError: the server is away; the object may have been created.
+            ApiRefusedError: it refused, with the status 409 if there is one of that name.
+        """
+        return await self._request("POST", path, query, body)
+
+    async def delete(self, path: str, uid: str) -> None:
+        """Delete an object, unless another one has taken its place.
+
+        Raises:
+            ApiUnavailableError: the server is away; the object may have been deleted.
+            ApiRefusedError: it refused, with the status 409 if that is another object.
+        """
+        await self._request("DELETE", path, {}, {"preconditions": {"uid": uid}})
+
     async def lines(self, path: str, query: Mapping[str, str], *, silence: float) -> AsyncIterator[bytes]:
         """The lines of an answer without end, until the server ends it; `silence`: the longest between two, in seconds.
 

@@ -13,6 +13,7 @@ from mayfly_gateway.backends.kubernetes.code import Packages
 from mayfly_gateway.backends.kubernetes.collecting import WORK, Collector
 from mayfly_gateway.backends.kubernetes.fetch import fetch
 from mayfly_gateway.backends.kubernetes.keys import Keys
+from mayfly_gateway.backends.kubernetes.registry import ClusterRegistry
 from mayfly_gateway.backends.kubernetes.replicas import Replicas
 from mayfly_gateway.backends.kubernetes.settings import ClusterSettings
 from mayfly_gateway.backends.kubernetes.versions import version_key
@@ -79,6 +80,7 @@ async def run(settings: ClusterSettings) -> None:
         replicas=ReplicaSettings(ownership=ownership, token=keys.word("gateways")),
         ready=lambda: backend.ready() and replicas.known.is_set(),
         archives=ArchiveRoutes(archives),
+        registry=ClusterRegistry(api, gateway.catalogue),
         log_elsewhere=where_the_log_is,
     )
     backend.start(
