@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from mayfly_gateway.answers import Answer, Reply, dry_run_reply, error_reply, reply
 from mayfly_gateway.catalogue import Catalogue, Target
+from mayfly_gateway.http_errors import MisdirectedRequestException
 from mayfly_gateway.peers.request import forwarded_request_id
 from mayfly_gateway.request import Call, Headers, new_request_id, parse_call, payload
 from mayfly_gateway.settings import Settings
@@ -96,6 +97,8 @@ class Invoke:
         return known is not None and self._is_stale is not None and self._is_stale(known, resume)
 
     def _not_found(self, call: Call) -> LambdaError:
+        if call.forwarded:
+            return MisdirectedRequestException("The function is not known here yet, or not any more.")
         reference = call.reference
         qualifier = reference.qualifier or LATEST
         return function_not_found(function_arn(self._cluster, call.namespace, reference.name, qualifier))

@@ -19,6 +19,7 @@ from mayfly_gateway.lambda_api.routes import LambdaApi
 from mayfly_gateway.logs import Logs
 from mayfly_gateway.peers.forward import Forwarder
 from mayfly_gateway.peers.ownership import Ownership
+from mayfly_gateway.request import Call
 from mayfly_gateway.settings import Settings
 
 _SHUTDOWN_TIME = 1.0
@@ -76,7 +77,10 @@ class Gateway:
         self.forwarder = None
         if replicas is not None:
             self.forwarder = Forwarder(
-                ownership=replicas.ownership, token=replicas.token, run=self.dispatcher.invoke
+                ownership=replicas.ownership,
+                token=replicas.token,
+                run=self.dispatcher.invoke,
+                exists=self._exists,
             )
             self.dispatcher.on_hand_over(self.forwarder.invoke)
         invoke = Invoke(
@@ -119,6 +123,10 @@ class Gateway:
             invoke=invoke, bodies=bodies, bounds=bounds, other=other, others=lambda: len(other.connections)
         )
         await self._listen()
+
+    def _exists(self, call: Call) -> bool:
+        reference = call.reference
+        return self.catalogue.resolve(call.namespace, reference.name, reference.qualifier) is not None
 
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()

@@ -1,10 +1,12 @@
 """Runs a call where its function's owner is: here, or in another gateway.
 
-Rules: a call is forwarded once; a gateway that is asked for a function that it does not own says so, and nothing of
-the call has happened. Only such a call, or one that could not be delivered, is tried again, until the replicas agree.
+Rules: a call is forwarded once; a gateway that is asked for a function that it does not own, or has not heard of, says
+so, and nothing of the call has happened. Only such a call, or one that could not be delivered, is tried again, until
+the replicas agree.
 """
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 
 from mayfly_gateway.answers import Reply
@@ -16,7 +18,13 @@ from mayfly_gateway.peers.links import Links
 from mayfly_gateway.peers.ownership import Ownership, Peer
 from mayfly_gateway.peers.request import forwarded_head
 from mayfly_gateway.request import Call
-from mayfly_model.errors import LambdaError, ServiceException, ServiceUnavailableException
+from mayfly_model.errors import (
+    LambdaError,
+    ServiceException,
+    ServiceUnavailableException,
+    function_not_found,
+)
+from mayfly_model.names import LATEST
 
 _PAUSE = 0.02
 """Seconds between two attempts to find the owner."""
@@ -42,12 +50,15 @@ class _Forwarded:
 class Forwarder:
     """The way to a function's owner."""
 
-    def __init__(self, *, ownership: Ownership, token: str, run: Run) -> None:
-        """`run` is the dispatcher's; `token` is known to the gateways alone."""
+    def __init__(
+        self, *, ownership: Ownership, token: str, run: Run, exists: Callable[[Call], bool] = lambda _: True
+    ) -> None:
+        """`run` is the dispatcher's; `token` is known to the gateways alone; `exists` asks this one's own catalogue."""
         self._loop = asyncio.get_running_loop()
         self._ownership = ownership
         self._token = token
         self._run = run
+        self._exists = exists
         self._links = Links()
         self._opening: set[asyncio.Task[None]] = set()
         self._carrying: set[PeerConnection] = set()
@@ -141,7 +152,10 @@ class Forwarder:
         connection.request(head, forwarded.payload, on_reply)
 
     def _again(self, forwarded: _Forwarded) -> None:
-        if self._loop.time() > forwarded.undelivered_until:
+        if not self._exists(forwarded.call):
+            qualifier = forwarded.call.reference.qualifier or LATEST
+            self._answer(forwarded, function_not_found(forwarded.target.called(qualifier)))
+        elif self._loop.time() > forwarded.undelivered_until:
             error = ServiceUnavailableException("No gateway that owns the function could be reached.")
             self._answer(forwarded, error)
         else:

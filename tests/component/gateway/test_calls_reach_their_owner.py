@@ -235,3 +235,23 @@ async def test_a_gateway_whose_machine_is_gone_is_noticed_by_its_silence(pair):
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 10
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000
+
+
+async def test_an_owner_that_has_not_heard_of_the_function_yet_is_asked_again(pair):
+    pair.owner.gateway.catalogue.remove("default", "hello")
+    client = await pair.other.client()
+    client.invoke('{"n": 1}')
+    await pair.owner.until(lambda: pair.owner.gateway._front.connections)
+    pair.owner.deploy()
+    assert (await client.reply())[2] == b'{"n": 1}'
+
+
+async def test_a_function_that_is_gone_everywhere_is_not_found(pair):
+    pair.owner.gateway.catalogue.remove("default", "hello")
+    client = await pair.other.client()
+    client.invoke()
+    await pair.owner.until(lambda: pair.owner.gateway._front.connections)
+    pair.other.gateway.catalogue.remove("default", "hello")
+    status, headers, body = await client.reply()
+    assert (status, headers["x-amzn-errortype"]) == (404, "ResourceNotFoundException")
+    assert b"function:hello:$LATEST" in body

@@ -31,7 +31,7 @@ class State(Enum):
     UNKNOWN = auto()
     """It ran when it was first seen: it may be bare, or the work of another gateway."""
     PROBED = auto()
-    """It is being asked."""
+    """It was asked, or is used since it has answered."""
     BARE = auto()
     """It runs and is nobody's."""
     USED = auto()
@@ -41,6 +41,7 @@ class State(Enum):
     """It is of no use, and should have ended."""
 
 
+_QUIET = (State.PROBED, State.USED)
 _COUNTED = (State.UNKNOWN, State.PROBED, State.BARE, State.USED)
 
 
@@ -155,7 +156,7 @@ class Placement:
     @property
     def restless(self) -> bool:
         """Whether time alone may change something here."""
-        return bool(self.waiting) or any(each.state is not State.USED for each in self.placed.values())
+        return bool(self.waiting) or any(each.state not in _QUIET for each in self.placed.values())
 
     def _starting(self) -> list[Placed]:
         return [each for each in self.placed.values() if each.state is State.STARTING and self._alive(each)]

@@ -53,6 +53,7 @@ class Sites:
         self._sites: dict[Key, Site] = {}
         self._of_pods: dict[str, Site] = {}
         self._dirty: set[Key] = set()
+        self._restless: set[Key] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     # What this gateway has.
@@ -219,13 +220,16 @@ class Sites:
         for key in dirty:
             if (site := self._sites.get(key)) is not None:
                 self.settle(site)
-        if self._timer is None and any(site.placement.restless for site in self._sites.values()):
+                if site.placement.restless:
+                    self._restless.add(key)
+        if self._timer is None and self._restless:
             self._timer = self._loop.call_later(_SWEEP, self._sweep)
 
     def _sweep(self) -> None:
         self._timer = None
-        for site in self._sites.values():
-            if site.placement.restless:
+        restless, self._restless = self._restless, set()
+        for key in restless:
+            if (site := self._sites.get(key)) is not None:
                 self.touch(site)
 
     def _bare(self, uid: str) -> None:
