@@ -18,6 +18,7 @@ from mayfly_cli import present, screen
 from mayfly_gateway.backends.local.deployer import Deployer, Outcome
 from mayfly_gateway.backends.local.instances import LocalBackend
 from mayfly_gateway.backends.local.project import ProjectError
+from mayfly_gateway.backends.local.registry import LocalRegistry
 from mayfly_gateway.catalogue import Target
 from mayfly_gateway.logs import Logs
 from mayfly_gateway.server import Gateway
@@ -73,7 +74,11 @@ async def serve(paths: list[Path], home: Path, settings: Settings) -> int:
         progress=view.progress,
     )
     try:
-        await gateway.start(backend, is_stale=deployer.freshness.is_stale)
+        await gateway.start(
+            backend,
+            is_stale=deployer.freshness.is_stale,
+            registry=LocalRegistry(deployer.releases, deployer.freshness),
+        )
     except OSError as error:
         present.problem(f"{settings.host}:{settings.port} cannot be listened on: {listening_problem(error)}")
         return 1

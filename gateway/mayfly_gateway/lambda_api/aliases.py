@@ -100,7 +100,7 @@ class Aliases:
         function = await self._lookup.function(subject)
         alias = await self._registry.alias(function, name)
         if alias is not None:
-            await self._registry.delete_alias(alias)
+            await self._registry.delete_alias(function, alias)
 
     async def _changed(
         self, subject: Subject, function: Stored[Function], spec: AliasSpec, wanted: AliasChange

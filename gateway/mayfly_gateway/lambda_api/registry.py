@@ -82,7 +82,7 @@ class Registry(Protocol):
         """Have it known that this number was published; a lower one than is known changes nothing."""
         ...
 
-    async def delete_version(self, version: Stored[Version]) -> None:
+    async def delete_version(self, function: Stored[Function], version: Stored[Version]) -> None:
         """Delete it; one that is gone is no trouble.
 
         Raises:
@@ -116,6 +116,6 @@ class Registry(Protocol):
         """
         ...
 
-    async def delete_alias(self, alias: Stored[Alias]) -> None:
+    async def delete_alias(self, function: Stored[Function], alias: Stored[Alias]) -> None:
         """Delete it; one that is gone is no trouble."""
         ...

@@ -185,7 +185,7 @@ class Versions:
         if named:
             raise _referenced(named)
         try:
-            await self._registry.delete_version(version)
+            await self._registry.delete_version(function, version)
         except ReferencedError as error:
             raise ResourceConflictException(error.message) from error
 

@@ -121,7 +121,7 @@ class ClusterRegistry:
                     return function
                 raise
 
-    async def delete_version(self, version: Stored[Version]) -> None:
+    async def delete_version(self, function: Stored[Function], version: Stored[Version]) -> None:  # noqa: ARG002
         """The admission policy of the chart refuses it as well where aliases refer to it."""
         with _told():
             try:
@@ -179,7 +179,7 @@ class ClusterRegistry:
         await self._routed(function, changed)
         return changed
 
-    async def delete_alias(self, alias: Stored[Alias]) -> None:
+    async def delete_alias(self, function: Stored[Function], alias: Stored[Alias]) -> None:  # noqa: ARG002
         """And no later one of its name."""
         with _told():
             await self._delete("aliases", alias)

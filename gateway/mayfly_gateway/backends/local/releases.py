@@ -9,11 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mayfly_gateway.backends.local.instances import Deployment, LocalBackend
+from mayfly_gateway.backends.local.kept import Kept
 from mayfly_gateway.catalogue import Catalogue, Target, target_of
 from mayfly_gateway.routes import Route
 from mayfly_model.alias import AliasSpec
 from mayfly_model.errors import ResourceConflictException
 from mayfly_model.function import Function
+from mayfly_model.names import LATEST
 from mayfly_model.publishing import Publication, Unchanged, publication, publication_as
 from mayfly_model.version import VersionSpec
 
@@ -41,12 +43,18 @@ class Release:
 
 @dataclass(slots=True)
 class _Released:
-    """What is kept of one function; `last` is the highest number ever given."""
+    """What is kept of one function; `last` is the highest number ever given. `kept` is by qualifier."""
 
     latest: Latest
     last: int = 0
     releases: dict[int, Release] = field(default_factory=dict)
     aliases: dict[str, AliasSpec] = field(default_factory=dict)
+    kept: dict[str, Kept] = field(default_factory=lambda: {LATEST: Kept()})
+
+    def write(self, qualifier: str) -> None:
+        """An object is new, or another than before."""
+        known = self.kept.get(qualifier)
+        self.kept[qualifier] = Kept() if known is None else known.written()
 
 
 class Releases:
@@ -62,21 +70,38 @@ class Releases:
         """The `$LATEST` of every function that is served."""
         return [function.latest for function in self._functions.values()]
 
+    def find(self, key: Key) -> Latest | None:
+        """The `$LATEST` of a function that is served."""
+        function = self._functions.get(key)
+        return None if function is None else function.latest
+
     def versions(self, key: Key) -> Mapping[int, Release]:
         """A function's published versions, by number."""
-        return self._functions[key].releases
+        function = self._functions.get(key)
+        return {} if function is None else function.releases
 
     def aliases(self, key: Key) -> Mapping[str, AliasSpec]:
         """A function's aliases."""
-        return self._functions[key].aliases
+        function = self._functions.get(key)
+        return {} if function is None else function.aliases
+
+    def last(self, key: Key) -> int:
+        """The highest number that a function ever gave; 0 for none."""
+        return self._functions[key].last
+
+    def kept(self, key: Key, qualifier: str) -> Kept:
+        """What is known of one of a function's objects; its own is that of `$LATEST`."""
+        return self._functions[key].kept[qualifier]
 
     def follow(self, latest: Latest) -> None:
         """A function is served, or served anew."""
         function = self._functions.get(latest.target.function)
         if function is None:
             self._functions[latest.target.function] = _Released(latest)
-        else:
-            function.latest = latest
+            return
+        before, function.latest = function.latest, latest
+        if (before.function, before.version) != (latest.function, latest.version):
+            function.write(LATEST)
 
     def forget(self, key: Key) -> None:
         """A function is gone, and with it all that was published of it."""
@@ -112,6 +137,17 @@ class Releases:
         outcome = publication_as(number, function.latest.version, function.last, description)
         self._add(function, number, outcome.spec, function.latest.deployment)
 
+    def create(self, key: Key, publication: Publication) -> bool:
+        """Publish what was decided; False if it is taken, or was decided for another `$LATEST` than there is."""
+        function = self._functions.get(key)
+        if function is None or publication.number <= function.last:
+            return False
+        decided, latest = publication.spec, function.latest.version
+        if (decided.configuration, decided.code_sha256) != (latest.configuration, latest.code_sha256):
+            return False
+        self._add(function, publication.number, decided, function.latest.deployment)
+        return True
+
     def restore(self, key: Key, number: int, version: VersionSpec, deployment: Deployment) -> None:
         """Have a version that was published elsewhere; `version` is whole."""
         self._add(self._functions[key], number, version, deployment)
@@ -133,6 +169,7 @@ class Releases:
             )
         release = function.releases.pop(number, None)
         if release is not None:
+            del function.kept[str(number)]
             self._end(release)
 
     def _add(self, function: _Released, number: int, version: VersionSpec, deployment: Deployment) -> None:
@@ -149,6 +186,7 @@ class Releases:
             source=latest.source,
         )
         function.releases[number] = Release(version, target)
+        function.write(str(number))
         function.last = max(function.last, number)
         self._backend.provide(target.digest, deployment)
         self._catalogue.put(target)
@@ -162,12 +200,17 @@ class Releases:
 
     def route(self, key: Key, alias: str, spec: AliasSpec) -> None:
         """Create an alias or move it."""
-        self._functions[key].aliases[alias] = spec
+        function = self._functions[key]
+        if function.aliases.get(alias) != spec:
+            function.aliases[alias] = spec
+            function.write(alias)
         self._catalogue.route(*key, alias, route_of(spec))
 
     def unroute(self, key: Key, alias: str) -> None:
         """Delete an alias; deleting one that is not there changes nothing."""
-        self._functions[key].aliases.pop(alias, None)
+        function = self._functions[key]
+        function.aliases.pop(alias, None)
+        function.kept.pop(alias, None)
         self._catalogue.route(*key, alias, None)
 
     def _refers_to(self, key: Key, function: _Released, alias: str) -> set[str]:
