@@ -58,6 +58,18 @@ class Admission:
             self._reserved[function] = concurrency
             _add(self._set_aside, namespace, concurrency)
 
+    def is_reserved(self, function: tuple[str, str]) -> bool:
+        """Whether the function has reserved concurrency."""
+        return function in self._reserved
+
+    def occupy(self, function: tuple[str, str], invocations: int) -> None:
+        """Count invocations that somebody else has started, whatever the limits; each is released like any other."""
+        if not invocations:
+            return
+        self._running[function] = self._running.get(function, 0) + invocations
+        if function not in self._reserved:
+            _add(self._sharing, function[0], invocations)
+
     def running(self, function: tuple[str, str]) -> int:
         """How many invocations of the function run now."""
         return self._running.get(function, 0)

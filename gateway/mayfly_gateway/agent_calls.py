@@ -53,13 +53,18 @@ def invoke(
     client_context: str | None,
     tail: bool,
     size: int,
+    epoch: int | None = None,
 ) -> bytes:
-    """The head of one invocation whose payload of `size` bytes follows it."""
+    """The head of one invocation whose payload of `size` bytes follows it.
+
+    `epoch`: of the lease under which the function is counted; the agent refuses one that is lower than another it saw.
+    """
+    lease = "" if epoch is None else f"Mayfly-Epoch: {epoch}\r\n"
     context = "" if client_context is None else f"Lambda-Runtime-Client-Context: {client_context}\r\n"
     return (
         f"{prefix}Lambda-Runtime-Aws-Request-Id: {request_id}\r\n"
         f"Lambda-Runtime-Invoked-Function-Arn: {arn}\r\n"
         f"Lambda-Runtime-Trace-Id: {trace_id}\r\n"
-        f"{context}{_LOG_TAIL if tail else ''}"
+        f"{context}{lease}{_LOG_TAIL if tail else ''}"
         f"Content-Length: {size}\r\n\r\n"
     ).encode("ascii")

@@ -7,13 +7,16 @@ timer and no log line.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from mayfly_gateway import agent_calls
 from mayfly_gateway.admission import Admission
 from mayfly_gateway.answers import Answer, Reply, exit_error, out_of_memory, timed_out
 from mayfly_gateway.backends import Backend, Instance
 from mayfly_gateway.catalogue import Target
+from mayfly_gateway.elsewhere import Elsewhere
 from mayfly_gateway.fleet import Fleet, FleetEvents
 from mayfly_gateway.pool import Invocation, LiveInstance, Pool
 from mayfly_gateway.request import Call
@@ -27,11 +30,13 @@ from mayfly_model.errors import (
     TooManyRequestsException,
     function_not_found,
 )
+from mayfly_model.limits import TIMEOUT_S_MAX
 from mayfly_model.names import LATEST
 
 OnAnswer = Callable[[Answer | LambdaError | Reply], None]
 OnReport = Callable[[Target, bytes], None]
 HandOver = Callable[[Target, Call, bytes, OnAnswer], None]
+Epoch = Callable[[tuple[str, str]], int | None]
 
 _GRACE = 2.0
 """How much later than the function's timeout, in seconds, the agent's answer may come."""
@@ -61,6 +66,8 @@ class Dispatcher:
             ),
         )
         self._admission = Admission(account_limit=settings.account_limit)
+        self._elsewhere = Elsewhere(self._admission)
+        self._epoch: Epoch | None = None
         self._serving: dict[tuple[str, str, str], Pool] = {}
         self._launch_time = settings.launch_time
         self._sweep = Sweep(overdue=self._end_overdue, expired=self._fleet.retire, late=self._end_late)
@@ -115,7 +122,33 @@ class Dispatcher:
         if pool is None:
             pool = self._serving[target.key] = Pool(target)
         self._sweep.watch(pool)
-        self._fleet.adopt(pool, instance, bare=bare)
+        # It may run another gateway's invocations, as many as it takes at once.
+        self._elsewhere.count(target.function, instance.id, target.concurrency)
+        known = partial(self._elsewhere.known, instance.id)
+        self._fleet.adopt(pool, instance, bare=bare, known=known)
+
+    def count_exactly(self, epoch: Epoch) -> None:
+        """Send invocations of functions with reserved concurrency only while `epoch(function)` is not None."""
+        self._epoch = epoch
+
+    def is_reserved(self, function: tuple[str, str]) -> bool:
+        """Whether the function has reserved concurrency."""
+        return self._admission.is_reserved(function)
+
+    def take_over(self, function: tuple[str, str], running: Mapping[str, int]) -> None:
+        """Count what runs by instance, started by another gateway, until it is known to be over."""
+        own = {live.id for pool in self._pools(function) for live in (*pool.idle, *pool.busy)}
+        for instance_id, invocations in running.items():
+            if instance_id not in own:
+                self._elsewhere.count(function, instance_id, invocations, at_most=TIMEOUT_S_MAX)
+
+    def running_by_instance(self, function: tuple[str, str]) -> Mapping[str, int]:
+        """The invocations of a function that run, whoever has started them."""
+        busy = Counter(live.id for pool in self._pools(function) for live in pool.busy)
+        return busy | Counter(self._elsewhere.running(function))
+
+    def _pools(self, function: tuple[str, str]) -> list[Pool]:
+        return [pool for key, pool in self._serving.items() if key[:2] == function]
 
     def on_hand_over(self, hand_over: HandOver) -> None:
         """Have `hand_over(target, call, payload, on_answer)` take the calls that wait for what was let go."""
@@ -154,6 +187,7 @@ class Dispatcher:
         await self._fleet.close()
         self._waits.end()
         self._sweep.end()
+        self._elsewhere.end()
 
     # Calls.
 
@@ -167,6 +201,12 @@ class Dispatcher:
         invocation, target = live.invocation, pool.target
         assert invocation is not None  # noqa: S101
         call = invocation.call
+        epoch = None
+        if self._epoch is not None and self._admission.is_reserved(target.function):
+            epoch = self._epoch(target.function)
+            if epoch is None:
+                self._withhold(pool, live, invocation)
+                return
         head = agent_calls.invoke(
             live.prefix,
             request_id=call.request_id,
@@ -175,11 +215,19 @@ class Dispatcher:
             client_context=call.client_context,
             tail=call.tail,
             size=len(invocation.payload),
+            epoch=epoch,
         )
         live.deadline = live.since + target.timeout + _GRACE
         if not live.connection.invoke(head, invocation.payload):
             self._fleet.destroy(pool, live)
             self._again(pool, invocation)
+
+    def _withhold(self, pool: Pool, live: LiveInstance, invocation: Invocation) -> None:
+        """The function may not be counted here any more: whoever may shall have its calls."""
+        withheld = (invocation, *pool.give_up())
+        self._admit_free(pool, live, self._loop.time())
+        for each in withheld:
+            self._pass_on(pool, each)
 
     def _again(self, pool: Pool, invocation: Invocation) -> None:
         """Let a call that reached no runtime wait at the head of the queue, a bounded number of times."""

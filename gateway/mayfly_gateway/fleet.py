@@ -64,9 +64,15 @@ class Fleet:
         """Ask for one instance; `ready` or `failed` follows."""
         self._begin(self._launch(pool, pool.launch(self._loop.time())), self._launches)
 
-    def adopt(self, pool: Pool, instance: Instance, *, bare: Callable[[], None]) -> None:
-        """Take over an instance that another gateway had; `ready` follows, or `bare` if nobody had it."""
-        self._begin(self._adopt(pool, pool.expect(self._loop.time()), instance, bare), self._launches)
+    def adopt(
+        self, pool: Pool, instance: Instance, *, bare: Callable[[], None], known: Callable[[], None]
+    ) -> None:
+        """Take over an instance that another gateway had; `ready` follows, or `bare` if nobody had it.
+
+        `known` is called before, or when it is lost: it runs nothing of that gateway's any more.
+        """
+        adoption = self._adopt(pool, pool.expect(self._loop.time()), instance, bare, known)
+        self._begin(adoption, self._launches)
 
     def retire(self, pool: Pool, live: LiveInstance) -> None:
         """Let an instance that runs nothing end in its own time, within bounds; if it must stay, `ready` follows."""
@@ -118,7 +124,14 @@ class Fleet:
     async def _inquire(self, instance_id: str, on_answer: Callable[[bool], None]) -> None:
         on_answer(await self._backend.out_of_memory(instance_id))
 
-    async def _adopt(self, pool: Pool, launch: Launch, instance: Instance, bare: Callable[[], None]) -> None:
+    async def _adopt(
+        self,
+        pool: Pool,
+        launch: Launch,
+        instance: Instance,
+        bare: Callable[[], None],
+        known: Callable[[], None],
+    ) -> None:
         # It may be busy for long with a call of its former owner: then others must not wait for it.
         giving_up = self._loop.call_later(_ADOPTION, pool.launches.discard, launch)
         live: LiveInstance | None = None
@@ -134,6 +147,7 @@ class Fleet:
         finally:
             giving_up.cancel()
             pool.launches.discard(launch)
+            known()
         if status == 200 and live is not None and not live.ended:
             for lane in live.lanes:
                 self._events.ready(pool, lane)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -17,10 +18,14 @@ from mayfly_gateway.invoke import Invoke, IsStale
 from mayfly_gateway.lambda_api.registry import Registry
 from mayfly_gateway.lambda_api.routes import LambdaApi
 from mayfly_gateway.logs import Logs
+from mayfly_gateway.peers.counted import Counted
 from mayfly_gateway.peers.forward import Forwarder
 from mayfly_gateway.peers.ownership import Ownership
 from mayfly_gateway.request import Call
 from mayfly_gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from mayfly_gateway.peers.leases import Leases
 
 _SHUTDOWN_TIME = 1.0
 """Seconds that requests which are no invocations may take to end when the gateway stops."""
@@ -28,10 +33,14 @@ _SHUTDOWN_TIME = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replicas:
-    """The gateways of one installation: who owns what, and the word by which they know each other's calls."""
+    """The gateways of one installation: who owns what, and the word by which they know each other's calls.
+
+    `leases`: by which functions with reserved concurrency are counted exactly; None where there is no store for them.
+    """
 
     ownership: Ownership
     token: str
+    leases: "Leases | None" = None
 
 
 class Gateway:
@@ -74,15 +83,10 @@ class Gateway:
         settings, bounds = self._settings, self._settings.bounds
         self.dispatcher = Dispatcher(backend=backend, settings=settings, on_report=self._on_report)
         self.catalogue.on_change(self.dispatcher.on_change)
-        self.forwarder = None
+        self.forwarder: Forwarder | None = None
+        self._counted: Counted | None = None
         if replicas is not None:
-            self.forwarder = Forwarder(
-                ownership=replicas.ownership,
-                token=replicas.token,
-                run=self.dispatcher.invoke,
-                exists=self._exists,
-            )
-            self.dispatcher.on_hand_over(self.forwarder.invoke)
+            self._work_together(replicas)
         invoke = Invoke(
             catalogue=self.catalogue,
             run=self.dispatcher.invoke if self.forwarder is None else self.forwarder.invoke,
@@ -128,6 +132,27 @@ class Gateway:
         reference = call.reference
         return self.catalogue.resolve(call.namespace, reference.name, reference.qualifier) is not None
 
+    def _work_together(self, replicas: Replicas) -> None:
+        """Run calls where their functions' owners are, and count exactly what must be."""
+        run = self.dispatcher.invoke
+        if replicas.leases is not None:
+            self._counted = Counted(leases=replicas.leases, counting=self.dispatcher)
+            replicas.leases.count_by(self.dispatcher.running_by_instance)
+            self.dispatcher.count_exactly(replicas.leases.epoch)
+            run = self._counted.invoke
+        self.forwarder = Forwarder(
+            ownership=replicas.ownership, token=replicas.token, run=run, exists=self._exists
+        )
+        self.dispatcher.on_hand_over(self.forwarder.invoke)
+        if self._counted is not None:
+            self._counted.on_hand_over(self.forwarder.invoke)
+
+    def let_go(self, target: Target) -> None:
+        """Leave a function's version to another gateway, which owns the function now."""
+        if self._counted is not None:
+            self._counted.let_go(target.function)
+        self.dispatcher.let_go(target)
+
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()
         try:
@@ -155,6 +180,8 @@ class Gateway:
         stop_time = self._settings.stop_time
         forwarded = () if self.forwarder is None else (self.forwarder.finish(stop_time),)
         await asyncio.gather(self.dispatcher.stop(stop_time), *forwarded)
+        if self._counted is not None:
+            await self._counted.close()
         await self._runner.cleanup()
         self._front.close()
         await self._server.wait_closed()

@@ -127,6 +127,7 @@ class ControlApi:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._signed: Signed | None = None
+        self._epoch = 0
 
     def demand_permit(self, signed: Signed) -> None:
         """From now on only a signed call can specialise."""
@@ -208,6 +209,9 @@ class ControlApi:
         if not REQUEST_ID.fullmatch(request_id):
             refuse(request, 400, "InvalidRequestId")
             return
+        if (epoch := given.get(b"mayfly-epoch")) is not None and not self._is_latest(epoch):
+            refuse(request, 409, "Superseded")
+            return
         # The trace header is there also when it is empty; without the others the clients know what to do.
         headers = tuple([(name, given[key]) for key, name in TO_RUNTIME if given.get(key)])
         if not given.get(TRACE[0]):
@@ -218,6 +222,13 @@ class ControlApi:
         refusal = self._instance.invoke(invocation, tail=b"mayfly-log-tail" in given)
         if refusal is not None:
             refuse(request, 409 if refusal == "Busy" else 503, refusal)
+
+    def _is_latest(self, epoch: bytes) -> bool:
+        """Whether no gateway that counts the function exactly has taken over from the one that calls."""
+        if not epoch.isdigit() or len(epoch) > 20 or int(epoch) < self._epoch:
+            return False
+        self._epoch = int(epoch)
+        return True
 
     def _adopt(self, request: Request) -> None:
         """Tell a new owner what this instance is, at a moment when nobody else's invocation runs."""

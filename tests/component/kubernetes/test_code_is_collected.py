@@ -20,6 +20,7 @@ from mayfly_gateway.backends.kubernetes.api import Api
 from mayfly_gateway.backends.kubernetes.archives import TOUCHED_FOR, ArchiveStore, object_name
 from mayfly_gateway.backends.kubernetes.collecting import UNNAMED_FOR, Collector, named_by
 from mayfly_gateway.backends.kubernetes.objects import VersionObject
+from mayfly_gateway.nats_connection import NatsConnection
 
 SERVER = Path(sys.executable).with_name("nats-server")
 SHOP = "/apis/mayfly.dev/v1beta1/namespaces/shop"
@@ -64,7 +65,6 @@ def clock():
 
 
 async def connected(store):
-    store.start()
     while True:
         try:
             return await store.kept()
@@ -74,11 +74,13 @@ async def connected(store):
 
 @pytest.fixture
 async def store(nats, clock):
-    made = ArchiveStore(nats, clock=clock.time)
+    connection = NatsConnection(nats)
+    connection.start()
+    made = ArchiveStore(connection, clock=clock.time)
     for name in (await connected(made)).names:
         await made.remove(name, untouched_for=-1)
     yield made
-    await made.close()
+    await connection.close()
 
 
 @pytest.fixture
@@ -275,7 +277,7 @@ async def test_a_look_that_fails_or_is_anothers_starts_the_hour_anew(look, store
 
 
 async def test_a_store_that_is_away_ends_nothing(server, look, clock):
-    away = ArchiveStore("nats://127.0.0.1:9", clock=clock.time)
+    away = ArchiveStore(NatsConnection("nats://127.0.0.1:9"), clock=clock.time)
     look.collector = Collector(
         api=look.api, store=away, versions=list, mine=lambda: True, clock=clock.monotonic
     )

@@ -15,16 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final, cast
 
-import nats
-import nats.errors
 import nats.js.errors
-from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import Header, RawStreamMsg
 from nats.js.object_store import ObjectStore
 
 from mayfly_gateway.archives import StoreUnavailableError
 from mayfly_gateway.backends.kubernetes.code import CodeError
+from mayfly_gateway.nats_connection import TROUBLE, NatsConnection, words
 from mayfly_model.conditions import Reason
 
 BUCKET = "mayfly-code"
@@ -33,11 +31,8 @@ TOUCHED_FOR: Final = 600.0
 _STREAM, _META, _CHUNKS = f"OBJ_{BUCKET}", f"$O.{BUCKET}.M.", f"$O.{BUCKET}.C."
 _WRONG_SEQUENCE = 10071
 _ATTEMPTS = 5
-_CONNECT_TIME = 2
 _CALL_TIME = 5.0
 _TRANSFER_TIME = 30.0
-_AGAIN = 2.0
-_TROUBLE = (nats.errors.Error, OSError, asyncio.TimeoutError)
 
 _log = logging.getLogger(__name__)
 
@@ -60,28 +55,13 @@ class ArchiveStore:
 
     def __init__(
         self,
-        url: str,
+        connection: NatsConnection,
         *,
-        username: str | None = None,
-        password: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._url = url
+        self._connection = connection
         self._clock = clock
-        self._username, self._password = username, password
-        self._client = Client()
         self._bucket: ObjectStore | None = None
-        self._connecting: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Connect, however long that takes; returns at once."""
-        self._connecting = asyncio.create_task(self._connect())
-
-    async def close(self) -> None:
-        """Let go of the store."""
-        if self._connecting is not None:
-            self._connecting.cancel()
-        await asyncio.gather(self._client.close(), return_exceptions=True)
 
     async def get(self, namespace: str, sha256: str) -> bytes | None:
         """See `Archives`."""
@@ -93,8 +73,8 @@ class ArchiveStore:
                 return content.getvalue()
         except nats.js.errors.ObjectNotFoundError:
             return None
-        except (*_TROUBLE, StoreUnavailableError) as error:
-            message = f"the store of code archives does not answer: {_words(error)}"
+        except (*TROUBLE, StoreUnavailableError) as error:
+            message = f"the store of code archives does not answer: {words(error)}"
             raise CodeError(Reason.CODE_NOT_FOUND, message) from error
 
     async def keep(self, namespace: str, sha256: str, data: bytes) -> None:
@@ -113,8 +93,8 @@ class ArchiveStore:
         try:
             async with asyncio.timeout(_CALL_TIME):
                 return await self._touch(object_name(namespace, sha256))
-        except _TROUBLE as error:
-            raise StoreUnavailableError(_words(error)) from error
+        except TROUBLE as error:
+            raise StoreUnavailableError(words(error)) from error
 
     async def put(self, namespace: str, sha256: str, content: BinaryIO) -> bool:
         """Store an archive whose digest was checked; False if it was there.
@@ -129,8 +109,8 @@ class ArchiveStore:
                 await (await self._open()).put(
                     object_name(namespace, sha256), cast(io.BufferedIOBase, content)
                 )
-        except _TROUBLE as error:
-            raise StoreUnavailableError(_words(error)) from error
+        except TROUBLE as error:
+            raise StoreUnavailableError(words(error)) from error
         return True
 
     async def kept(self) -> Kept:
@@ -148,8 +128,8 @@ class ArchiveStore:
                     metas = await bucket.list()
                 except nats.js.errors.NotFoundError:
                     metas = []
-        except _TROUBLE as error:
-            raise StoreUnavailableError(_words(error)) from error
+        except TROUBLE as error:
+            raise StoreUnavailableError(words(error)) from error
         chunks = {subject.removeprefix(_CHUNKS) for subject in stream.state.subjects or ()}
         # A name that is marked as removed is removed once more: who marked it may have died over it.
         names = frozenset(str(each.name) for each in metas)
@@ -165,8 +145,8 @@ class ArchiveStore:
             async with asyncio.timeout(_CALL_TIME):
                 await self._open()
                 return await self._remove(name, untouched_for)
-        except _TROUBLE as error:
-            raise StoreUnavailableError(_words(error)) from error
+        except TROUBLE as error:
+            raise StoreUnavailableError(words(error)) from error
 
     async def remove_stray(self, chunks: str) -> None:
         """Remove chunks that belong to no archive.
@@ -177,8 +157,8 @@ class ArchiveStore:
         try:
             async with asyncio.timeout(_CALL_TIME):
                 await self._context().purge_stream(_STREAM, subject=_CHUNKS + chunks)
-        except _TROUBLE as error:
-            raise StoreUnavailableError(_words(error)) from error
+        except TROUBLE as error:
+            raise StoreUnavailableError(words(error)) from error
 
     async def _touch(self, name: str) -> bool:
         await self._open()
@@ -234,31 +214,11 @@ class ArchiveStore:
         return self._clock() - message.time.timestamp() if message.time else 0.0
 
     def _context(self) -> JetStreamContext:
-        return self._client.jetstream(timeout=_CALL_TIME)
-
-    async def _connect(self) -> None:
-        while True:
-            try:
-                await self._client.connect(
-                    self._url,
-                    user=self._username,
-                    password=self._password,
-                    connect_timeout=_CONNECT_TIME,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=1,
-                    error_cb=_note,
-                )
-            except _TROUBLE as error:
-                _log.warning("the store of code archives: %s", _words(error))
-                await asyncio.sleep(_AGAIN)
-            else:
-                return
+        return self._connection.jetstream(timeout=_CALL_TIME)
 
     async def _open(self) -> ObjectStore:
-        if not self._client.is_connected:
-            raise StoreUnavailableError("no connection to NATS")
+        stream = self._context()
         if self._bucket is None:
-            stream = self._context()
             try:
                 self._bucket = await stream.object_store(BUCKET)
             except nats.js.errors.BucketNotFoundError:
@@ -266,13 +226,5 @@ class ArchiveStore:
         return self._bucket
 
 
-async def _note(error: Exception) -> None:
-    _log.warning("NATS: %s", _words(error))
-
-
 def _subject(name: str) -> str:
     return _META + base64.urlsafe_b64encode(name.encode()).decode()
-
-
-def _words(error: BaseException) -> str:
-    return str(error) or type(error).__name__

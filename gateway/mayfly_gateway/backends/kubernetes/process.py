@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import uuid
 
 from mayfly_gateway.archives import ArchiveRoutes
 from mayfly_gateway.backends.kubernetes.api import Api
@@ -18,6 +19,8 @@ from mayfly_gateway.backends.kubernetes.replicas import Replicas
 from mayfly_gateway.backends.kubernetes.settings import ClusterSettings
 from mayfly_gateway.backends.kubernetes.versions import version_key
 from mayfly_gateway.catalogue import Target
+from mayfly_gateway.nats_connection import NatsConnection
+from mayfly_gateway.peers.leases import Leases
 from mayfly_gateway.peers.ownership import Ownership
 from mayfly_gateway.server import Gateway
 from mayfly_gateway.server import Replicas as ReplicaSettings
@@ -47,10 +50,12 @@ async def run(settings: ClusterSettings) -> None:
     keys = Keys.read(settings.keys)
     runtimes = parse_runtimes(settings.runtimes.read_text())
     api = await Api.connect(settings.kubeconfig)
-    archives = ArchiveStore(
-        settings.nats_url, username=settings.nats_username, password=settings.nats_password
-    )
-    archives.start()
+    nats = NatsConnection(settings.nats_url, username=settings.nats_username, password=settings.nats_password)
+    nats.start()
+    archives = ArchiveStore(nats)
+    # A container that is started anew has its pod's uid, and none of its memory.
+    leases = Leases(nats, pod=settings.pod_uid, boot=uuid.uuid4().hex)
+    leases.start()
     gateway = Gateway(
         Settings(
             host=settings.host,
@@ -77,15 +82,13 @@ async def run(settings: ClusterSettings) -> None:
     )
     await gateway.start(
         backend,
-        replicas=ReplicaSettings(ownership=ownership, token=keys.word("gateways")),
+        replicas=ReplicaSettings(ownership=ownership, token=keys.word("gateways"), leases=leases),
         ready=lambda: backend.ready() and replicas.known.is_set(),
         archives=ArchiveRoutes(archives),
         registry=ClusterRegistry(api, gateway.catalogue),
         log_elsewhere=where_the_log_is,
     )
-    backend.start(
-        adopt=gateway.dispatcher.adopt, let_go=gateway.dispatcher.let_go, owners_known=replicas.known
-    )
+    backend.start(adopt=gateway.dispatcher.adopt, let_go=gateway.let_go, owners_known=replicas.known)
     collector = Collector(
         api=api,
         store=archives,
@@ -103,5 +106,5 @@ async def run(settings: ClusterSettings) -> None:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-    await archives.close()
+    await nats.close()
     ownership.close()
