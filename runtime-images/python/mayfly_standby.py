@@ -42,7 +42,7 @@ def stand_by():
 
 def import_client():
     """Import what `-m awslambdaric` imports before it imports the handler."""
-    from awslambdaric import bootstrap  # noqa: F401
+    from awslambdaric import bootstrap, lambda_literals  # noqa: F401
     from awslambdaric.lambda_config import LambdaConfigProvider
     from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
 

@@ -105,7 +105,6 @@ class Instance:
         api = runtime_api.RuntimeApi(self._lifecycle)
         limits = runtime_api.limits(concurrency=function.concurrency)
         self._server = Server(self._loop, self._listener, limits=limits, handle=api.handle)
-        self._oom = oom.KernelKills()
         self._memory = MemoryWatch(
             self._loop,
             self._supervisor,
@@ -121,6 +120,8 @@ class Instance:
         self._ready = ready
         self._files = entries(self._function.directory)
         self._lifecycle.specialise()
+        # While the runtime begins.
+        self._oom = oom.KernelKills()
 
     def give_up(self, reason: str, status: int) -> None:
         """End the agent with this exit status: it can serve nobody."""

@@ -41,6 +41,7 @@ class Loop:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
+        self._callbacks: dict[int, dict[int, Callable[[], object]]] = {}
         self._timers: list[tuple[float, int, Timer]] = []
         self._crowded = FEW_TIMERS
         self._order = itertools.count()
@@ -92,19 +93,22 @@ class Loop:
         self._running = False
 
     def _watch(self, file: Any, event: int, callback: Callable[[], object] | None) -> None:
-        try:
-            key = self._selector.get_key(file)
-        except KeyError:
-            if callback is not None:
-                self._selector.register(file, event, {event: callback})
-            return
-        callbacks = {known: call for known, call in key.data.items() if known != event}
+        descriptor = file if isinstance(file, int) else file.fileno()
+        before = self._callbacks.get(descriptor, {})
+        callbacks = {known: call for known, call in before.items() if known != event}
         if callback is not None:
             callbacks[event] = callback
-        if callbacks:
+        # Asked first: the selector's own answer, an exception, would describe the file at length.
+        if not before and callbacks:
+            self._selector.register(file, event, callbacks)
+        elif callbacks:
             self._selector.modify(file, sum(callbacks), callbacks)
-        else:
+        elif before:
             self._selector.unregister(file)
+        if callbacks:
+            self._callbacks[descriptor] = callbacks
+        else:
+            self._callbacks.pop(descriptor, None)
 
     def _dispatch(self, key: selectors.SelectorKey, mask: int) -> None:
         for event in (selectors.EVENT_READ, selectors.EVENT_WRITE):

@@ -21,7 +21,7 @@ class KernelKills:
 def _count() -> int:
     for path in COUNTERS:
         try:
-            with open(path, "rb") as file:
+            with open(path, "rb", buffering=0) as file:
                 fields = dict(line.split(None, 1) for line in file.read().splitlines())
         except (OSError, ValueError):
             continue

@@ -86,6 +86,8 @@ class SignedSpecialise:
             refuse(
                 request, 400, "InvalidFunction: the body is shorter than its instruction, or it is too long"
             )
+        elif (found := spool.digests()) is not None:
+            self._hashed(request, spool, found)
         else:
             self._unpacker.digest(spool, lambda found: self._hashed(request, spool, found))
 
@@ -103,9 +105,9 @@ class SignedSpecialise:
             refuse(request, 400, f"InvalidFunction: {error!r}")
             return
         if function.code is None:
-            spool.close()
             self._instance.claim(function)
             self._start(request)
+            spool.close()
         elif not _compare_digest(function.code.sha256, found["code"]):
             self._end(request, spool, "CodeDigestMismatch")
         else:
@@ -130,12 +132,13 @@ class SignedSpecialise:
         if "problem" in outcome:
             self._end(request, spool, f"CodeInvalid: {outcome['problem']}")
             return
-        spool.close()
         self._start(request)
+        # While the runtime begins.
+        spool.close()
 
     def _start(self, request: Request) -> None:
-        self._unpacker.close()
         self._instance.start(lambda failure: initialised(request, failure))
+        self._unpacker.close()
 
     def _end(self, request: Request, spool: Spool, reason: str) -> None:
         spool.close()

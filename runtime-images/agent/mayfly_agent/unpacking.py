@@ -114,22 +114,26 @@ def serve(peer: socket.socket) -> None:
 
     from . import code_files
 
+    def digest(file: BinaryIO, offset: int | None) -> dict[str, Any]:
+        whole, code = sha256(file.read(offset or 0)), sha256()
+        while chunk := file.read(CHUNK):
+            whole.update(chunk)
+            code.update(chunk)
+        return {"whole": whole.hexdigest(), "code": code.hexdigest()}
+
     def work(job: dict[str, Any], file: BinaryIO) -> dict[str, Any]:
         if job["job"] == "digest":
-            whole, code = sha256(file.read(job["offset"] or 0)), sha256()
-            while chunk := file.read(CHUNK):
-                whole.update(chunk)
-                code.update(chunk)
-            return {"whole": whole.hexdigest(), "code": code.hexdigest()}
+            return digest(file, job["offset"])
         write = code_files.write_archive if job["job"] == "zip" else code_files.write_texts
         try:
-            write(code_files.Behind(file, job["offset"]), job["directory"])
+            write(code_files.behind(file, job["offset"]), job["directory"])
         except code_files.CodeError as error:
             return {"problem": str(error)}
         except OSError as error:
             return {"problem": f"it cannot be written: {error.strerror or error}"}
         return {}
 
+    code_files.rehearse()
     while True:
         message, descriptors, _, _ = socket.recv_fds(peer, MESSAGE, 1)
         if not message:
