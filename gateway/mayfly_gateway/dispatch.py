@@ -18,7 +18,7 @@ from mayfly_gateway.backends import Backend, Instance
 from mayfly_gateway.catalogue import Target
 from mayfly_gateway.elsewhere import Elsewhere
 from mayfly_gateway.fleet import Fleet, FleetEvents
-from mayfly_gateway.pool import Invocation, LiveInstance, Pool
+from mayfly_gateway.pool import NO_DIGEST, Invocation, LiveInstance, Pool
 from mayfly_gateway.request import Call
 from mayfly_gateway.settings import Settings
 from mayfly_gateway.sweeping import Sweep
@@ -53,6 +53,7 @@ class Dispatcher:
         """`on_report(target, report)` is told of every invocation that is over, with the agent's JSON."""
         self._loop = asyncio.get_running_loop()
         self._on_report = on_report
+        self._backend = backend
         self._fleet = Fleet(
             backend=backend,
             launch_time=settings.launch_time,
@@ -149,6 +150,17 @@ class Dispatcher:
 
     def _pools(self, function: tuple[str, str]) -> list[Pool]:
         return [pool for key, pool in self._serving.items() if key[:2] == function]
+
+    def retire(self, target: Target, instance_id: str) -> None:
+        """Have an instance end as soon as it runs nothing, whatever it is."""
+        pool = self._serving.get(target.key)
+        if pool is None:
+            return
+        for live in (*pool.idle, *pool.busy):
+            if live.id == instance_id:
+                live.digest = NO_DIGEST
+                if live.invocation is None:
+                    self._fleet.retire(pool, live)
 
     def on_hand_over(self, hand_over: HandOver) -> None:
         """Have `hand_over(target, call, payload, on_answer)` take the calls that wait for what was let go."""
@@ -364,8 +376,11 @@ class Dispatcher:
     def _supply(self, pool: Pool) -> None:
         """Serve the waiting calls with what there is, and ask for the instances that they lack."""
         self._serve(pool)
-        for _ in range(pool.lacks(self._loop.time())):
-            self._fleet.launch(pool)
+        if not pool.waiting:
+            return
+        spare, others = pool.lacks(self._loop.time(), self._backend.spare(pool.target))
+        for number in range(spare + others):
+            self._fleet.launch(pool, spare=number < spare)
             self._sweep.watch(pool)
 
     def _end_late(self, pool: Pool, now: float) -> None:

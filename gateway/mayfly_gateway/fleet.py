@@ -60,9 +60,9 @@ class Fleet:
         self._removals: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def launch(self, pool: Pool) -> None:
-        """Ask for one instance; `ready` or `failed` follows."""
-        self._begin(self._launch(pool, pool.launch(self._loop.time())), self._launches)
+    def launch(self, pool: Pool, *, spare: bool = False) -> None:
+        """Ask for one instance, or take a `spare` one; `ready` or `failed` follows."""
+        self._begin(self._launch(pool, pool.launch(self._loop.time(), spare=spare)), self._launches)
 
     def adopt(
         self, pool: Pool, instance: Instance, *, bare: Callable[[], None], known: Callable[[], None]
@@ -179,16 +179,23 @@ class Fleet:
 
     async def _start(self, pool: Pool, launch: Launch) -> LiveInstance:
         """A specialised instance; one that ends on the way there is replaced, for nothing has been run on it."""
-        for _ in range(_STARTS - 1):
+        starts = 0
+        while True:
             try:
                 return await self._start_once(pool, launch)
+            except InstanceTakenError as error:
+                # There is one less to be taken each time.
+                _log.info("an instance for %s was another's: %s", launch.target.arn, error)
             except (ConnectionError, FileNotFoundError) as error:
+                starts += 1
+                if starts == _STARTS:
+                    raise
                 _log.warning("an instance of %s ended as it was started: %s", launch.target.arn, error)
-        return await self._start_once(pool, launch)
 
     async def _start_once(self, pool: Pool, launch: Launch) -> LiveInstance:
         """An instance whose runtime is initialised, or has failed to: then its first invocation is told why."""
         instance = await self._backend.launch(launch.target)
+        launch.spare = instance.waited
         try:
             live = await self._connected(pool, launch.target.digest, instance, instance.connected)
         except BaseException:

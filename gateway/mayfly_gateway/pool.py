@@ -14,10 +14,12 @@ from mayfly_gateway.answers import Answer, Reply
 from mayfly_gateway.backends import Instance
 from mayfly_gateway.catalogue import Target
 from mayfly_gateway.request import Call
-from mayfly_gateway.scaling import Busy, Estimates, shortfall
+from mayfly_gateway.scaling import Busy, Coming, Estimates, shortfall
 from mayfly_gateway.upstream import AgentConnection
 from mayfly_model.errors import LambdaError
 
+NO_DIGEST = ""
+"""Of an instance whose content is not served, whatever that is."""
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
 
@@ -83,12 +85,13 @@ class LiveInstance:
         return Busy(now - self.since, now - self.answered if self.answered else None)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Launch:
-    """An instance that was asked for, and when."""
+    """An instance that was asked for, and when; `spare`: it was there already, waiting for any function."""
 
     target: Target
     since: float
+    spare: bool = False
 
 
 class Pool:
@@ -183,25 +186,26 @@ class Pool:
         self.estimates = Estimates()
         return list(self.idle)
 
-    def lacks(self, now: float) -> int:
-        """How many instances to ask for now."""
+    def lacks(self, now: float, spare: int = 0) -> tuple[int, int]:
+        """How many of the `spare` instances to take now, and how many others to ask for."""
         if not self.waiting or self.gone or (now < self._launch_after and (self.busy or self.idle)):
-            return 0
+            return 0, 0
         digest, lanes = self.target.digest, self.target.concurrency
-        lacking = shortfall(
+        coming = [each for each in self.launches if each.target.digest == digest]
+        return shortfall(
             waiting=len(self.waiting),
             waiting_for=now - self._waiting_since,
             busy=[live.busy(now) for live in self.busy if live.digest == digest],
-            launching=[now - launch.since for launch in self.launches if launch.target.digest == digest]
-            * lanes,
+            launching=[Coming(now - launch.since, launch.spare) for launch in coming],
+            spare=spare,
+            lanes=lanes,
             estimates=self.estimates,
         )
-        return -(-lacking // lanes)
 
-    def launch(self, now: float) -> Launch:
+    def launch(self, now: float, *, spare: bool = False) -> Launch:
         """Note that an instance of the present content was asked for."""
         self._waiting_since = now
-        launch = Launch(self.target, now)
+        launch = Launch(self.target, now, spare)
         self.launches.add(launch)
         return launch
 
@@ -217,7 +221,7 @@ class Pool:
         self._failures = 0
         self.trouble = None
         if launch.target.digest == self.target.digest:
-            self.estimates.observe_cold_start(now - launch.since)
+            self.estimates.observe_start(now - launch.since, spare=launch.spare)
 
     def launch_failed(self, launch: Launch, error: LambdaError, now: float) -> list[Invocation]:
         """Note that it will not come; returns the calls that have nothing left to wait for.

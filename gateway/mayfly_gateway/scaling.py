@@ -5,6 +5,9 @@ instance will serve before a new one could. That spares a burst that is over bef
 where calls have been waiting without a break for as long as a new one takes, it is no burst, and the instances
 are doubled, at most to one for each call. The estimates may be wrong: the dispatcher asks again while calls wait,
 and an invocation that has outlived its estimate is expected to take as long again.
+
+A spare instance, which waits for any function, is there in a fraction of that time, so it is taken for a call that
+others would wait for; what is asked for beside the spare ones is only what those will not have served either.
 """
 
 from collections.abc import Sequence
@@ -14,25 +17,32 @@ _WEIGHT = 0.2
 _SHORTEST = 0.0005
 _COLD_START = 0.1
 """What a cold start is taken for until one was seen, in seconds."""
+_SPARE = 0.02
+_BESIDE_SPARE = 0.5
+"""The same for a spare instance, and for another one where there are spare ones: then it takes a pod."""
 _NEVER = float("inf")
 
 
 class Estimates:
     """A function version's recent past, in seconds, as exponentially weighted averages; None before the first."""
 
-    __slots__ = ("cold_start", "duration")
+    __slots__ = ("cold_start", "duration", "spare")
 
     def __init__(self) -> None:
         self.duration: float | None = None
         self.cold_start: float | None = None
+        self.spare: float | None = None
 
     def observe_duration(self, seconds: float) -> None:
         """An invocation kept its instance busy for this long."""
         self.duration = _blend(self.duration, seconds)
 
-    def observe_cold_start(self, seconds: float) -> None:
-        """An instance took this long from being asked for until its runtime was initialised."""
-        self.cold_start = _blend(self.cold_start, seconds)
+    def observe_start(self, seconds: float, *, spare: bool = False) -> None:
+        """An instance, spare or not, took this long from being asked for until its runtime was initialised."""
+        if spare:
+            self.spare = _blend(self.spare, seconds)
+        else:
+            self.cold_start = _blend(self.cold_start, seconds)
 
 
 def _blend(average: float | None, value: float) -> float:
@@ -47,39 +57,95 @@ class Busy:
     finishing: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """How long ago an instance was asked for that is on its way, and whether it is a spare one."""
+
+    elapsed: float
+    spare: bool = False
+
+
 def shortfall(
     *,
     waiting: int,
     waiting_for: float,
     busy: Sequence[Busy],
-    launching: Sequence[float],
+    launching: Sequence[Coming],
+    spare: int = 0,
+    lanes: int = 1,
     estimates: Estimates,
-) -> int:
-    """How many instances to ask for.
+) -> tuple[int, int]:
+    """How many of the `spare` instances to take, and how many others to ask for.
 
-    `waiting_for` is for how many seconds some call has been waiting without a break or a new instance,
-    `launching` how long ago each instance that is on its way was asked for.
+    `waiting_for` is for how many seconds some call has been waiting without a break or a new instance, `lanes` how
+    many calls one instance serves at once.
 
     An instance on its way always counts for one call, however late it is: else a slow machine would be asked
     for ever more.
     """
-    window = _COLD_START if estimates.cold_start is None else estimates.cold_start
-    each = max(_SHORTEST, window if estimates.duration is None else estimates.duration)
-    served = 0
-    for elapsed in launching:
-        served += max(1, _served(_remaining(window, elapsed), window, each))
-    for instance in busy:
-        if served >= waiting:
-            break
-        served += _served(_free_in(instance, estimates.duration), window, each)
-    lasting = waiting_for > window and not launching
-    return max(0, waiting - served, min(waiting, len(busy)) if lasting else 0)
+    quick, other = estimates.spare or _SPARE, estimates.cold_start
+    look = _Look(waiting, waiting_for, busy, lanes, estimates)
+    taken = 0
+    if spare:
+        starts = quick, _BESIDE_SPARE if other is None else other
+        taken = min(spare, look.lacking(launching, quick, starts, each=estimates.duration or quick))
+        launching = (*launching, *(Coming(0.0, spare=True) for _ in range(taken)))
+    if not any(each.spare for each in launching) and estimates.spare is None:
+        window = _COLD_START if other is None else other
+        return taken, look.lacking(launching, window, (quick, window), each=estimates.duration or window)
+    window = _BESIDE_SPARE if other is None else other
+    return taken, look.lacking(launching, window, (quick, window), each=look.guessed(quick), guess=True)
 
 
-def _free_in(instance: Busy, duration: float | None) -> float:
-    if instance.finishing is not None:
-        return instance.finishing
-    return _NEVER if duration is None else _remaining(duration, instance.elapsed)
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What there is at one moment."""
+
+    waiting: int
+    waiting_for: float
+    busy: Sequence[Busy]
+    lanes: int
+    estimates: Estimates
+
+    def lacking(
+        self,
+        launching: Sequence[Coming],
+        window: float,
+        starts: tuple[float, float],
+        *,
+        each: float,
+        guess: bool = False,
+    ) -> int:
+        """How many instances to ask for, not to have a call wait for longer than `window` seconds.
+
+        `starts`: how long a spare instance takes, and another one; `each`: a call. `guess`: a function whose durations
+        are not known yet is taken for one whose calls are about to end.
+        """
+        served = 0
+        for one in launching:
+            takes = starts[0] if one.spare else starts[1]
+            served += self.lanes * max(1, _served(_remaining(takes, one.elapsed), window, each))
+        for instance in self.busy:
+            if served >= self.waiting:
+                break
+            served += _served(self._free_in(instance, guess=guess), window, each)
+        lasting = self.waiting_for > window and not launching
+        short = max(0, self.waiting - served, min(self.waiting, len(self.busy)) if lasting else 0)
+        return -(-short // self.lanes)
+
+    def guessed(self, quick: float) -> float:
+        """How long a call takes: as the function's own calls did or, before the first is over, as they have so far."""
+        if self.estimates.duration is not None:
+            return self.estimates.duration
+        return max((one.elapsed for one in self.busy), default=quick)
+
+    def _free_in(self, instance: Busy, *, guess: bool) -> float:
+        if instance.finishing is not None:
+            return instance.finishing
+        duration = self.estimates.duration
+        if duration is None:
+            return instance.elapsed if guess else _NEVER
+        return _remaining(duration, instance.elapsed)
 
 
 def _remaining(expected: float, elapsed: float) -> float:
@@ -88,4 +154,4 @@ def _remaining(expected: float, elapsed: float) -> float:
 
 def _served(free_in: float, window: float, each: float) -> int:
     """How many calls an instance takes on within the window."""
-    return 0 if free_in > window else 1 + int((window - free_in) / each)
+    return 0 if free_in > window else 1 + int((window - free_in) / max(_SHORTEST, each))

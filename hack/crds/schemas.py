@@ -77,7 +77,7 @@ def _items(name: str, kind: Schema, parts: dict[str, Schema]) -> Schema:
         del items["description"]
     if name == "conditions":
         return {"items": items, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
-    if name == "retired":
+    if name in ("retired", "claimed"):
         return {"items": items, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["uid"]}
     return {"items": items, "x-kubernetes-list-type": "atomic" if name in OPEN_FIELDS else "set"}
 

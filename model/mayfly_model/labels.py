@@ -20,6 +20,8 @@ VERSION_LABEL: Final = "mayfly.dev/version"
 """Object name of an instance's Version."""
 RUNTIME_LABEL: Final = "mayfly.dev/runtime"
 """Identifier of an instance's runtime."""
+POOL_LABEL: Final = "mayfly.dev/pool"
+"""Identifier of the runtime for which a pod waits in the namespace's pool; an instance of a function has it no more."""
 COMPONENT_LABEL: Final = "app.kubernetes.io/component"
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 MANAGED_BY: Final = "mayfly"
@@ -28,8 +30,14 @@ INSTANCE_COMPONENT: Final = "instance"
 INSTANCE_SELECTOR: Final = f"{COMPONENT_LABEL}={INSTANCE_COMPONENT},{MANAGED_BY_LABEL}={MANAGED_BY}"
 """Label selector of every instance."""
 
+CONTAINER: Final = "function"
+"""Name of the container in which an instance's agent and function run."""
 REVISION_ANNOTATION: Final = "mayfly.dev/revision"
 """The content, named by `spec.revision` of its Version, that an instance was made for."""
+POOL_TEMPLATE_ANNOTATION: Final = "mayfly.dev/pool-template"
+"""Names what a pool's pod was made from; one of another template than the pool's youngest is not claimed any more."""
+POOL_LIFETIME_ANNOTATION: Final = "mayfly.dev/pool-lifetime"
+"""Seconds after which the agent of a pool's pod ends by itself, if nobody has claimed it."""
 ACCOUNT_ANNOTATION: Final = "mayfly.dev/account-id"
 """A namespace's 12-digit account id, where it has one."""
 
@@ -82,6 +90,21 @@ def pod_ordinal(version: str, revision: str, pod: str) -> int | None:
     if match is None or (match["version"], match["revision"]) != (version, revision[:_REVISION_SHOWN]):
         return None
     return int(match["ordinal"])
+
+
+def pool_pod_name(runtime: str, suffix: str) -> str:
+    """Name of a pool's pod: `pool-python3-13-x7k2p` of `python3.13`; the suffix is random."""
+    return f"pool-{runtime.replace('.', '-')}-{suffix}"
+
+
+def pool_labels(runtime: str) -> dict[str, str]:
+    """Labels of a pod that waits in a pool."""
+    return {
+        POOL_LABEL: runtime,
+        RUNTIME_LABEL: runtime,
+        COMPONENT_LABEL: INSTANCE_COMPONENT,
+        MANAGED_BY_LABEL: MANAGED_BY,
+    }
 
 
 def version_selector(version: str) -> str:

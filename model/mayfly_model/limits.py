@@ -63,6 +63,8 @@ ALIASES_MAX: Final = 1_000
 """Most aliases of one version; ours."""
 RETIRED_MAX: Final = 1_000
 """Most pods of a version that wait to be deleted by the operator; ours."""
+CLAIMED_MAX: Final = 1_000
+"""Most pods of a version that wait for the operator to make them the version's; ours."""
 INSTANCES_MAX: Final = 100_000
 """Sanity bound of a version's instances; ours."""
 GENERATION_MAX: Final = 2**53 - 1

@@ -70,6 +70,13 @@ class RetiredInstance(Observed):
     """Its uid; a later pod of the same name is another one."""
 
 
+class ClaimedInstance(RetiredInstance):
+    """A pod of a warm pool that the gateway has made an instance of this version."""
+
+    revision: Digest = None
+    """What it was made an instance of: `spec.revision` at that time."""
+
+
 class VersionStatus(Observed):
     """What Mayfly found out about the version."""
 
@@ -90,6 +97,8 @@ class VersionStatus(Observed):
     """Aliases that refer to the version, in the alphabet's order. While there are any, it cannot be deleted."""
     retired: Annotated[tuple[RetiredInstance, ...], Field(max_length=limits.RETIRED_MAX)] = ()
     """Instances that the operator must delete: they hang, were lost, or run what is no more."""
+    claimed: Annotated[tuple[ClaimedInstance, ...], Field(max_length=limits.CLAIMED_MAX)] = ()
+    """Pods of a warm pool that the gateway has made instances of the version; the operator labels them so."""
 
 
 class Version(Part):

@@ -24,6 +24,7 @@ from mayfly_operator.intake import Intake
 from mayfly_operator.leadership import Leadership
 from mayfly_operator.lists import Lists
 from mayfly_operator.network_policies import NetworkPolicies
+from mayfly_operator.pool_reconciler import PoolReconciler
 from mayfly_operator.publisher import Publisher
 from mayfly_operator.settings import Settings, SettingsError, read_settings
 from mayfly_operator.sweep import Sweep
@@ -32,6 +33,7 @@ from mayfly_operator.work_queue import WorkQueue
 
 _FUNCTION_WORKERS: Final = 8
 _VERSION_WORKERS: Final = 24
+_POOL_WORKERS: Final = 4
 _ALIAS_WORKERS: Final = 4
 _log = logging.getLogger("mayfly_operator")
 
@@ -81,13 +83,15 @@ async def _lead(settings: Settings, cluster: Cluster, told: health.Health) -> No
         settings=settings,
     )
     aliases = AliasReconciler(cache=cache, cluster=cluster, intake=intake, events=events)
+    pools = PoolReconciler(cache=cache, cluster=cluster, intake=intake, events=events, settings=settings)
     versions = VersionReconciler(
-        cache=cache, cluster=cluster, intake=intake, events=events, settings=settings
+        cache=cache, cluster=cluster, intake=intake, events=events, settings=settings, on_created=pools.missed
     )
     intake.functions = WorkQueue("Function", functions.reconcile, workers=_FUNCTION_WORKERS)
     intake.versions = WorkQueue("Version", versions.reconcile, workers=_VERSION_WORKERS)
     intake.aliases = WorkQueue("Alias", aliases.reconcile, workers=_ALIAS_WORKERS)
-    queues = intake.functions, intake.versions, intake.aliases
+    intake.pools = WorkQueue("Pool", pools.reconcile, workers=_POOL_WORKERS)
+    queues = intake.functions, intake.versions, intake.aliases, intake.pools
     sweep = Sweep(
         cache=cache,
         cluster=cluster,
@@ -96,6 +100,7 @@ async def _lead(settings: Settings, cluster: Cluster, told: health.Health) -> No
         functions=intake.functions,
         versions=intake.versions,
         aliases=intake.aliases,
+        pools=intake.pools,
         settings=settings,
     )
     told.cache, told.lists, told.queues = cache, lists, queues

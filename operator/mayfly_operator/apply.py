@@ -173,8 +173,10 @@ class Cluster:
         self._check()
         return await self._request("PATCH", _path(kind, *key, subresource), {}, patch, _MERGE)
 
-    async def delete(self, kind: Kind, item: Identity) -> None:
+    async def delete(self, kind: Kind, item: Identity, *, unchanged: bool = False) -> None:
         """Delete exactly this object; that it is gone, or another one of its name, is fine.
+
+        `unchanged`: only if nothing of it has changed since it was in the state given; else that is fine too.
 
         Raises:
             UnavailableError: the server is away; it may have been deleted.
@@ -182,7 +184,10 @@ class Cluster:
             NotLeadingError: nothing was sent.
         """
         self._check()
-        options = {"preconditions": {"uid": item.uid}, "propagationPolicy": "Background"}
+        preconditions = {"uid": item.uid} | (
+            {"resourceVersion": str(item.resource_version)} if unchanged else {}
+        )
+        options = {"preconditions": preconditions, "propagationPolicy": "Background"}
         try:
             await self._request("DELETE", _path(kind, *item.key), {}, options, _JSON)
         except RefusedByServerError as error:

@@ -104,6 +104,8 @@ class Cache:
     _claims: dict[Key, set[Key]] = field(default_factory=dict)
     _holders: dict[Key, set[Key]] = field(default_factory=dict)
     _instances: dict[Key, dict[str, PodView]] = field(default_factory=dict)
+    _waiting: dict[Key, dict[str, PodView]] = field(default_factory=dict)
+    _users: dict[Key, set[Key]] = field(default_factory=dict)
 
     def put_function(self, new: FunctionView) -> Change[FunctionView] | None:
         """Take over a Function."""
@@ -167,6 +169,19 @@ class Cache:
         """The pods of a Version."""
         return tuple(self._instances.get(version, {}).values())
 
+    def waiting(self, pool: Key) -> tuple[PodView, ...]:
+        """The pods of a pool: of the namespace and runtime."""
+        return tuple(self._waiting.get(pool, {}).values())
+
+    def users(self, pool: Key) -> list[VersionView]:
+        """The Versions that a pool may serve."""
+        found = (self.versions.get(key) for key in self._users.get(pool, ()))
+        return [each for each in found if each is not None]
+
+    def pools(self) -> set[Key]:
+        """Every pool that has pods or might be used."""
+        return {*self._waiting, *self._users}
+
     def versions_with_pods(self) -> Iterator[Key]:
         """The Versions, existing or not, that pods name."""
         return iter(tuple(self._instances))
@@ -198,6 +213,7 @@ class Cache:
             if change.after and change.after.lambda_name:
                 _add(self._holders, (change.after.namespace, change.after.lambda_name), change.after.key)
             self._number(change)
+            self._user(change)
         return change
 
     def _number(self, change: Change[VersionView]) -> None:
@@ -219,17 +235,29 @@ class Cache:
                 _add(self._aliases, (change.after.namespace, change.after.function), change.after.key)
         return change
 
+    def _user(self, change: Change[VersionView]) -> None:
+        before, after = change.before, change.after
+        if before and before.shape and before.shape.pool:
+            _discard(self._users, (before.namespace, before.shape.pool), before.key)
+        if after and after.shape and after.shape.pool:
+            _add(self._users, (after.namespace, after.shape.pool), after.key)
+
     def _pod(self, change: Change[PodView] | None) -> Change[PodView] | None:
         if change is not None:
             if change.before:
-                version = change.before.namespace, change.before.version
-                self._instances.get(version, {}).pop(change.before.name, None)
-                if not self._instances.get(version):
-                    self._instances.pop(version, None)
+                index, key = self._place(change.before)
+                index.get(key, {}).pop(change.before.name, None)
+                if not index.get(key):
+                    index.pop(key, None)
             if change.after:
-                version = change.after.namespace, change.after.version
-                self._instances.setdefault(version, {})[change.after.name] = change.after
+                index, key = self._place(change.after)
+                index.setdefault(key, {})[change.after.name] = change.after
         return change
+
+    def _place(self, pod: PodView) -> tuple[dict[Key, dict[str, PodView]], Key]:
+        if pod.pool:
+            return self._waiting, (pod.namespace, pod.pool)
+        return self._instances, (pod.namespace, pod.version)
 
 
 def _add(index: dict[Key, set[Key]], at: Key, key: Key) -> None:

@@ -6,15 +6,16 @@ Rule: it does not matter who learnt it: a watch, a list or the answer to a write
 from mayfly_model.labels import version_name
 from mayfly_operator import aliases, functions, published
 from mayfly_operator.cache import Cache, Change
+from mayfly_operator.pod_views import read_pod
 from mayfly_operator.views import (
     AliasView,
     FunctionView,
     Identity,
     Json,
     Key,
+    PodView,
     VersionView,
     identity,
-    read_pod,
 )
 from mayfly_operator.work_queue import WorkQueue
 
@@ -27,6 +28,7 @@ class Intake:
         self.functions: WorkQueue | None = None
         self.versions: WorkQueue | None = None
         self.aliases: WorkQueue | None = None
+        self.pools: WorkQueue | None = None
 
     def function(self, item: Json) -> None:
         """A Function as it is."""
@@ -43,9 +45,7 @@ class Intake:
 
     def pod(self, item: Json) -> None:
         """An instance's pod as it is."""
-        new = read_pod(item)
-        if self._cache.put_pod(new):
-            self._add_version((new.namespace, new.version))
+        self._pod(self._cache.put_pod(read_pod(item)))
 
     def gone(self, kind: str, item: Json) -> None:
         """An object that was deleted."""
@@ -61,9 +61,7 @@ class Intake:
             case "aliases":
                 self._alias(self._cache.remove_alias(item.key, item.uid))
             case _:
-                change = self._cache.remove_pod(item.key, item.uid)
-                if change is not None and change.before is not None:
-                    self._add_version((change.before.namespace, change.before.version))
+                self._pod(self._cache.remove_pod(item.key, item.uid))
 
     def _function(self, change: Change[FunctionView] | None) -> None:
         if change is None:
@@ -90,12 +88,23 @@ class Intake:
         if some is None:
             return
         self._add_version(some.key)
+        if some.shape is not None and some.shape.pool is not None:
+            self._add_pool((some.namespace, some.shape.pool))
         anew = before is None or after is None or _publishing(before) != _publishing(after)
         if functions.is_latest(some) or anew:
             self._add_function((some.namespace, some.function))
         if anew:
             for alias in self._cache.aliases_of((some.namespace, some.function)):
                 self._add_alias(alias.key)
+
+    def _pod(self, change: Change[PodView] | None) -> None:
+        if change is None:
+            return
+        for each in (change.before, change.after):
+            if each is not None and each.pool:
+                self._add_pool((each.namespace, each.pool))
+            elif each is not None:
+                self._add_version((each.namespace, each.version))
 
     def _alias(self, change: Change[AliasView] | None) -> None:
         if change is None:
@@ -113,6 +122,10 @@ class Intake:
     def _add_version(self, key: Key) -> None:
         if self.versions is not None:
             self.versions.add(key)
+
+    def _add_pool(self, key: Key) -> None:
+        if self.pools is not None:
+            self.pools.add(key)
 
     def _add_alias(self, key: Key) -> None:
         if self.aliases is not None:

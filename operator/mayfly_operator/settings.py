@@ -18,9 +18,9 @@ from mayfly_model.manifest import written
 from mayfly_model.part import Part
 from mayfly_model.runtime_list import BrokenListError, RuntimeImage, parse_runtimes
 from mayfly_model.sentences import sentences
+from mayfly_model.sizing import Sizing
 
 _EXPONENT: Final = 65537
-Factor = Annotated[float, Field(gt=0, le=1)]
 Name = Annotated[str | None, BeforeValidator(lambda value: value or None)]
 """An object's name; empty is none, as Helm's values say it."""
 
@@ -29,18 +29,7 @@ class SettingsError(ValueError):
     """The operator cannot start with what it was told; the message says what to change."""
 
 
-class Requests(Part):
-    """How much of its limit an instance reserves on its node, as a fraction of 1."""
-
-    cpu: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """Below 1: a pod whose requests are its limits could not be resized to anything else."""
-    memory: Factor = 1.0
-    """Less than 1 packs more instances onto a node than it has memory for."""
-    ephemeral_storage: Factor = 0.1
-    """Of the space for code, logs and /tmp."""
-
-
-class InstanceOptions(Part):
+class InstanceOptions(Sizing):
     """What an installation sets for the pods of all functions; Kubernetes's own fields are passed on as they are."""
 
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
@@ -67,11 +56,6 @@ class InstanceOptions(Part):
     """Annotations of every instance, besides Mayfly's."""
     read_only_root_filesystem: bool = False
     """Read-only but for /tmp and /var/task, which are emptyDirs then: an instance takes 270 ms longer to start."""
-    cpu_limit_minimum: Annotated[int, Field(ge=1, le=256_000)] = 1_000
-    """Least CPU limit of an instance, in thousandths of a CPU, whatever its memory size. Lambda lends a whole CPU to an
-    INIT; with 1 here, an instance of 128 MB takes seconds to start."""
-    requests: Requests = Requests()
-    """What instances reserve."""
     termination_grace_period_seconds: Annotated[int, Field(ge=1, le=900)] = 5
     """How long a deleted instance has to end."""
 
@@ -87,11 +71,28 @@ class GatewayPeers(Part):
     """Labels of the gateways' pods."""
 
 
+class PoolOptions(Part):
+    """Pods that wait, in each namespace and for each runtime that is in use there, to become some function's."""
+
+    enabled: bool = True
+    """Whether there are any."""
+    size: Annotated[int, Field(ge=1, le=1000)] = 2
+    """How many wait while little is started."""
+    max_size: Annotated[int, Field(ge=1, le=1000)] = 10
+    """How many wait at most, while many are started."""
+    silence_seconds: Annotated[int, Field(ge=1, le=604_800)] = 600
+    """After how long without an instance of the runtime in the namespace no more are made."""
+    lifetime_seconds: Annotated[int, Field(ge=30, le=604_800)] = 600
+    """How long a pod waits until it ends by itself, give or take a fifth."""
+
+
 class SettingsFile(Part):
     """What the chart writes."""
 
     instances: InstanceOptions = InstanceOptions()
     """The pods of functions."""
+    pools: PoolOptions = PoolOptions()
+    """The warm pools."""
     network_policy: GatewayPeers = GatewayPeers()
     """The NetworkPolicies."""
 
@@ -109,6 +110,7 @@ class Settings:
     public_key: str
     runtimes: Mapping[str, RuntimeImage]
     instances: InstanceOptions = field(default_factory=InstanceOptions)
+    pools: PoolOptions = field(default_factory=PoolOptions)
     network_policy: GatewayPeers = field(default_factory=GatewayPeers)
     kubeconfig: str | None = None
     lease: str = "mayfly-operator"
@@ -139,6 +141,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         public_key=modulus(_content(Path(_given(environment, "MAYFLY_KEYS_DIR"), "tls.crt"))),
         runtimes=_runtimes(_content(Path(_given(environment, "MAYFLY_RUNTIMES_FILE")))),
         instances=file.instances,
+        pools=file.pools,
         network_policy=file.network_policy,
         kubeconfig=environment.get("KUBECONFIG") or None,
         lease=environment.get("MAYFLY_LEASE_NAME") or "mayfly-operator",

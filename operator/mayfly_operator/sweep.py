@@ -36,6 +36,7 @@ class Sweep:
         functions: WorkQueue,
         versions: WorkQueue,
         aliases: WorkQueue,
+        pools: WorkQueue,
         settings: Settings,
     ) -> None:
         self._cache = cache
@@ -45,6 +46,7 @@ class Sweep:
         self._functions = functions
         self._versions = versions
         self._aliases = aliases
+        self._pools = pools
         self._settings = settings
 
     async def run(self) -> None:
@@ -68,6 +70,8 @@ class Sweep:
         for version in self._cache.versions:
             if self._is_worth_it(version):
                 self._versions.add(version.key)
+        for pool in self._cache.pools():
+            self._pools.add(pool)
         if every_function:
             self._policies.forget({each.namespace for each in self._cache.functions})
             for function in self._cache.functions:
@@ -82,6 +86,7 @@ class Sweep:
             version.instances
             or version.status.get("instances")
             or self._cache.instances(version.key)
+            or version.claimed
             or published.is_asked_for(version)
         )
 

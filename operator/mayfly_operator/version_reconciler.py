@@ -13,25 +13,22 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 
-from mayfly_model.conditions import Reason
 from mayfly_model.labels import VERSION_LABEL, split_name
-from mayfly_operator import aliases, published, resources, statuses, versions
+from mayfly_operator import aliases, pod_manifests, published, resources, statuses, versions
 from mayfly_operator.apply import Cluster, RefusedByServerError
 from mayfly_operator.cache import Cache
 from mayfly_operator.events import Events
 from mayfly_operator.intake import Intake
+from mayfly_operator.pod_views import read_pod
+from mayfly_operator.refusals import NamespaceEndsError, refusal
 from mayfly_operator.settings import Settings
 from mayfly_operator.versions import Attempts
-from mayfly_operator.views import FunctionView, Key, PodView, Trouble, VersionView
+from mayfly_operator.views import Claim, FunctionView, Key, PodView, Trouble, VersionView
 
 _STATUS_PAUSE: Final = 0.5
 """Seconds for which a status that only counts waits, so that a burst is one write."""
 _TERMINATING_PAUSE: Final = 30.0
 _log = logging.getLogger(__name__)
-
-
-class _NamespaceEndsError(Exception):
-    """The namespace is being deleted: nothing in it is worth a retry."""
 
 
 class VersionReconciler:
@@ -45,13 +42,16 @@ class VersionReconciler:
         intake: Intake,
         events: Events,
         settings: Settings,
+        on_created: Callable[[Key, int], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """`on_created(pool, count)` is told of pods that this pool would have served."""
         self._cache = cache
         self._cluster = cluster
         self._intake = intake
         self._events = events
         self._settings = settings
+        self._on_created = on_created
         self._clock = clock
         self._attempts: dict[Key, Attempts] = {}
         self._due: dict[Key, float] = {}
@@ -65,9 +65,10 @@ class VersionReconciler:
             return None
         if published.is_asked_for(version):
             return await self._report(key)
+        await asyncio.gather(*(self._take_in(version, each) for each in version.claimed))
         try:
             again = await self._pods(version)
-        except _NamespaceEndsError:
+        except NamespaceEndsError:
             return _TERMINATING_PAUSE
         waits = [again, await self._report(key)]
         return min((each for each in waits if each is not None), default=None)
@@ -92,6 +93,8 @@ class VersionReconciler:
 
     async def _create_all(self, version: VersionView, names: tuple[str, ...]) -> float | None:
         """Create pods; in how many seconds to go on, if not all are there."""
+        if self._on_created is not None and version.shape is not None and version.shape.pool is not None:
+            self._on_created((version.namespace, version.shape.pool), len(names))
         results = await asyncio.gather(
             *(self._create(version, name) for name in names), return_exceptions=True
         )
@@ -111,14 +114,14 @@ class VersionReconciler:
         if shape is None or shape.runtime is None:
             return None
         runtime = self._settings.runtimes[shape.runtime]
-        manifest = resources.pod(name, version, shape, runtime, self._settings)
+        manifest = pod_manifests.pod(name, version, shape, runtime, self._settings)
         try:
             self._intake.pod(await self._cluster.create("pods", manifest))
         except RefusedByServerError as error:
             if error.reason == "AlreadyExists":
                 await self._learn(version, name)
                 return None
-            return _refusal(error)
+            return refusal(error)
         return None
 
     async def _learn(self, version: VersionView, name: str) -> None:
@@ -131,6 +134,24 @@ class VersionReconciler:
             return
         attempts = self._attempts[version.key]
         self._attempts[version.key] = replace(attempts, taken=attempts.taken | {name})
+
+    async def _take_in(self, version: VersionView, claim: Claim) -> None:
+        """Make a pod that a gateway has claimed from a pool this Version's."""
+        pod = self._cache.pods.get((version.namespace, claim.name))
+        if pod is None:
+            item = await self._cluster.get("pods", (version.namespace, claim.name))
+            pod = None if item is None else read_pod(item)
+        if pod is None or not versions.may_take_in(version, claim, pod):
+            return
+        try:
+            self._intake.pod(
+                await self._cluster.merge(
+                    "pods", pod.key, pod_manifests.claimed(pod, version, claim.revision)
+                )
+            )
+        except RefusedByServerError as error:
+            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+                raise
 
     async def _tell(self, version: VersionView, pod: PodView) -> None:
         """An Event of a pod that ended badly."""
@@ -183,27 +204,3 @@ class VersionReconciler:
         name = split_name(version.name)[1]
         found = self._cache.aliases_of((version.namespace, version.function))
         return [each.alias for each in found if name in aliases.refers_to(each)]
-
-
-def _refusal(error: RefusedByServerError) -> Trouble | None:
-    """What a refused creation is told as.
-
-    Raises:
-        _NamespaceEndsError: it is not worth telling.
-        RefusedByServerError: it is nobody's fault.
-    """
-    if "NamespaceTerminating" in error.causes or (
-        error.status == HTTPStatus.NOT_FOUND and "namespaces" in error.message
-    ):
-        raise _NamespaceEndsError
-    if (
-        error.status == HTTPStatus.FORBIDDEN
-        and "serviceaccount" in error.message
-        and "not found" in error.message
-    ):
-        return Trouble(Reason.SERVICE_ACCOUNT_NOT_FOUND, error.message)
-    if error.status == HTTPStatus.FORBIDDEN and "exceeded quota" in error.message:
-        return Trouble(Reason.QUOTA_EXCEEDED, error.message)
-    if error.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY):
-        return Trouble(Reason.POD_FORBIDDEN, error.message)
-    raise error

@@ -13,7 +13,7 @@ from mayfly_model.conditions import Reason
 from mayfly_model.labels import pod_name
 from mayfly_model.limits import TIMEOUT_S_MAX
 from mayfly_model.runtimes import Runtime, UnknownRuntimeError, find_runtime
-from mayfly_operator.views import PodView, Trouble, VersionView
+from mayfly_operator.views import Claim, PodView, Trouble, VersionView
 
 SETTLED_AFTER: Final = 10.0
 """Seconds after which a running instance is no failed start, whatever becomes of it."""
@@ -68,6 +68,13 @@ def alive_of_any_content(version: VersionView, pods: Iterable[PodView]) -> list[
 def _counts(version: VersionView, pod: PodView) -> bool:
     gone = pod.ending is not None or pod.deleting or pod.uid in version.retired
     return not gone and pod.owner == version.uid
+
+
+def may_take_in(version: VersionView, claim: Claim, pod: PodView) -> bool:
+    """Whether the pod that a gateway says it has claimed for this Version is one, and nobody's yet."""
+    here = pod.uid == claim.uid and pod.namespace == version.namespace
+    waits = bool(pod.pool) and not pod.deleting and pod.ending is None
+    return here and waits and not version.deleting
 
 
 def missing(version: VersionView, pods: Iterable[PodView]) -> int:

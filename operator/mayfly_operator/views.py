@@ -8,11 +8,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from mayfly_model.conditions import Reason
-from mayfly_model.labels import FUNCTION_LABEL, REVISION_ANNOTATION, VERSION_LABEL
+from mayfly_model.sizing import fits_a_pool
 
 Key = tuple[str, str]
 """Namespace and name."""
@@ -65,6 +64,26 @@ class Shape:
     config_maps: tuple[str, ...]
     secrets: tuple[str, ...]
 
+    @property
+    def pool(self) -> str | None:
+        """The runtime whose warm pool its instances may come from; None if they cannot."""
+        fits = fits_a_pool(
+            service_account=self.service_account,
+            config_maps=self.config_maps,
+            secrets=self.secrets,
+            ephemeral_storage=self.ephemeral_storage,
+        )
+        return self.runtime if fits else None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A pod of a pool that a gateway has made an instance of a Version, of this revision."""
+
+    name: str
+    uid: str
+    revision: str
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionView(Identity):
@@ -82,6 +101,7 @@ class VersionView(Identity):
     revision: str | None
     instances: int
     retired: frozenset[str]
+    claimed: tuple[Claim, ...] = ()
     shape: Shape | None
     number: int | None
     content: str = ""
@@ -123,12 +143,20 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodView(Identity):
-    """An instance's pod. `running_since` is a POSIX time; `trouble` is why it does not start."""
+    """An instance's pod. Times are POSIX; `trouble` is why it does not start.
+
+    `pool`: the runtime in whose pool it waits, empty for a Version's. What waits is made from `template`, and ends by
+    itself when it `expires`.
+    """
 
     version: str
     function: str
     owner: str | None
     revision: str
+    pool: str
+    template: str
+    created: float
+    expires: float
     running_since: float | None
     trouble: Trouble | None
     ending: Ending | None
@@ -183,6 +211,10 @@ def read_version(item: Json) -> VersionView:
         revision=spec.get("revision"),
         instances=spec.get("instances") or 0,
         retired=frozenset(each["uid"] for each in status.get("retired") or ()),
+        claimed=tuple(
+            Claim(each["name"], each["uid"], each.get("revision") or "")
+            for each in status.get("claimed") or ()
+        ),
         shape=None if configuration is None else _shape(configuration),
         status=status,
     )
@@ -203,94 +235,3 @@ def _shape(configuration: Json) -> Shape:
         config_maps=tuple(environment.get("configMapRefs") or ()),
         secrets=tuple(environment.get("secretRefs") or ()),
     )
-
-
-def read_pod(item: Json) -> PodView:
-    """An instance's pod as the API gives it."""
-    metadata, status = item["metadata"], item.get("status") or {}
-    labels = metadata.get("labels") or {}
-    state = _container(status)
-    running = state.get("running") or {}
-    return PodView(
-        **identity(item),
-        version=labels.get(VERSION_LABEL, ""),
-        function=labels.get(FUNCTION_LABEL, ""),
-        owner=owner(item),
-        revision=(metadata.get("annotations") or {}).get(REVISION_ANNOTATION, ""),
-        running_since=_time(running["startedAt"]) if running.get("startedAt") else None,
-        trouble=_trouble(status, state),
-        ending=_ending(status, state),
-    )
-
-
-def _container(status: Json) -> Json:
-    statuses = status.get("containerStatuses") or ()
-    return statuses[0].get("state") or {} if statuses else {}
-
-
-_PULLS = frozenset(
-    {
-        "ErrImageNeverPull",
-        "ErrImagePull",
-        "ImageInspectError",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "RegistryUnavailable",
-        "SignatureValidationFailed",
-    }
-)
-_STARTS = frozenset({"CreateContainerError", "RunContainerError", "CrashLoopBackOff"})
-_CONFIGURATION = "CreateContainerConfigError"
-
-
-def _trouble(status: Json, state: Json) -> Trouble | None:
-    waiting = state.get("waiting") or {}
-    word, message = waiting.get("reason", ""), waiting.get("message") or waiting.get("reason", "")
-    if word in _PULLS:
-        return Trouble(Reason.IMAGE_PULL_FAILED, message)
-    if word == _CONFIGURATION and "not found" in message:
-        return Trouble(Reason.ENVIRONMENT_NOT_FOUND, message)
-    if word == _CONFIGURATION or word in _STARTS:
-        return Trouble(Reason.INSTANCES_CRASHING, message)
-    for each in status.get("conditions") or ():
-        if each["type"] == "PodScheduled" and each["status"] == "False":
-            return _unscheduled(each)
-    return None
-
-
-def _unscheduled(condition: Json) -> Trouble | None:
-    if condition.get("reason") != "Unschedulable":
-        return None
-    return Trouble(Reason.UNSCHEDULABLE, condition.get("message", ""))
-
-
-def _ending(status: Json, state: Json) -> Ending | None:
-    phase = status.get("phase")
-    terminated = state.get("terminated")
-    if phase not in ("Succeeded", "Failed") and terminated is None:
-        return None
-    terminated = terminated or {}
-    failed = phase == "Failed" or terminated.get("exitCode", 0) != 0
-    return Ending(
-        failed=failed,
-        word=_word(status, terminated),
-        message=status.get("message") or terminated.get("message") or "",
-        lived=_lived(terminated),
-    )
-
-
-def _word(status: Json, terminated: Json) -> str:
-    """Evicted and the like say it in the status, an out-of-memory kill in the container's state."""
-    word = status.get("reason") or terminated.get("reason") or ""
-    if word in ("", "Error") and terminated.get("exitCode"):
-        return f"ExitCode{terminated['exitCode']}"
-    return str(word)
-
-
-def _lived(terminated: Json) -> float:
-    started, finished = terminated.get("startedAt"), terminated.get("finishedAt")
-    return max(_time(finished) - _time(started), 0.0) if started and finished else 0.0
-
-
-def _time(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()

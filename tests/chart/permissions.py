@@ -26,6 +26,7 @@ PERMISSIONS: dict[str, dict[Target, frozenset[str]]] = {
         Target("cluster", "mayfly.dev", "versions/scale"): frozenset({"patch"}),
         Target("cluster", "mayfly.dev", "versions/status"): frozenset({"patch"}),
         Target("cluster", "", "pods"): READ,
+        Target("cluster", "", "pods/resize"): frozenset({"patch"}),
         Target("release", "discovery.k8s.io", "endpointslices"): READ,
     },
     "mayfly-operator": {
@@ -35,7 +36,7 @@ PERMISSIONS: dict[str, dict[Target, frozenset[str]]] = {
         Target("cluster", "mayfly.dev", "versions/status"): frozenset({"patch"}),
         Target("cluster", "mayfly.dev", "aliases"): READ | {"patch"},
         Target("cluster", "mayfly.dev", "aliases/status"): frozenset({"patch"}),
-        Target("cluster", "", "pods"): READ | {"create", "delete"},
+        Target("cluster", "", "pods"): READ | {"create", "delete", "patch"},
         Target("cluster", "", "configmaps"): frozenset({"get"}),
         Target("cluster", "", "events"): frozenset({"create", "patch"}),
         Target("cluster", "networking.k8s.io", "networkpolicies", "mayfly-instances"): frozenset(

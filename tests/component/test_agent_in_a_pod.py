@@ -187,16 +187,34 @@ def test_an_instruction_that_describes_no_function_is_refused_and_changes_nothin
         works(agent)
 
 
+# In a pool.
+
+
+def test_an_agent_that_nobody_claims_in_its_time_ends_by_itself():
+    with pod(ends=False, variables={"MAYFLY_POOL_LIFETIME": "1"}) as agent:
+        assert agent.state() == "Bare"
+        assert agent.process.wait(5) == 0
+
+
+def test_an_agent_that_was_claimed_in_time_lives_on():
+    with pod(variables={"MAYFLY_POOL_LIFETIME": "1"}) as agent:
+        agent.become()
+        began = time.monotonic()
+        while time.monotonic() < began + 1.5:
+            works(agent)
+
+
 # A new owner.
 
 
 def test_a_new_owner_learns_what_it_takes_over():
     with pod() as agent:
         assert agent.gateway.call("POST", "/adopt", headers=agent.bearer()).status == 401
-        agent.become(revision="abc123")
+        agent.become(revision="abc123", versionName="hello.7")
         other = agent.connect()
         answer = other.call("POST", "/adopt", headers=agent.bearer())
-        assert (answer.status, json.loads(answer.payload)) == (200, {"revision": "abc123"})
+        assert answer.status == 200
+        assert json.loads(answer.payload) == {"revision": "abc123", "versionName": "hello.7"}
         assert other.call("POST", "/adopt", headers={"Authorization": "Bearer wrong"}).status == 401
         assert agent.invoke("respond(b'x')", gateway=other).text == "x"
         works(agent)
@@ -242,6 +260,15 @@ def test_a_new_owner_of_an_instance_that_closes_is_told():
         (["--listen", "127.0.0.1:0"], {"MAYFLY_INSTANCE_UID": "u"}, "MAYFLY_PUBLIC_KEY"),
         (["--listen", "127.0.0.1:0"], {"MAYFLY_PUBLIC_KEY": SIGNER.modulus}, "MAYFLY_INSTANCE_UID"),
         (["--listen", "127.0.0.1:0"], {"MAYFLY_INSTANCE_UID": "u", "MAYFLY_PUBLIC_KEY": "AQAB"}, "bits"),
+        (
+            ["--listen", "127.0.0.1:0"],
+            {
+                "MAYFLY_INSTANCE_UID": "u",
+                "MAYFLY_PUBLIC_KEY": SIGNER.modulus,
+                "MAYFLY_POOL_LIFETIME": "soon",
+            },
+            "MAYFLY_POOL_LIFETIME",
+        ),
     ],
 )
 def test_an_agent_that_could_not_tell_who_calls_does_not_start(arguments, environment, why):

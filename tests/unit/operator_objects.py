@@ -6,8 +6,9 @@ from typing import Any
 from mayfly_model.labels import REVISION_ANNOTATION, instance_labels, latest_version_name, pod_name
 from mayfly_model.runtime_list import RuntimeImage
 from mayfly_operator import functions
+from mayfly_operator.pod_views import read_pod
 from mayfly_operator.settings import Settings
-from mayfly_operator.views import FunctionView, PodView, VersionView, read_pod, read_version
+from mayfly_operator.views import FunctionView, PodView, VersionView, read_version
 
 NEW, OLD = "0a" * 32, "0b" * 32
 PYTHON = RuntimeImage("python3.13", "python", "3.13", "mayfly/python:1", "/var/runtime/bootstrap")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayfly_gateway.scaling import Busy, Estimates, shortfall
+from mayfly_gateway.scaling import Busy, Coming, Estimates, shortfall
 
 
 def estimates(*, duration=None, cold_start=None):
@@ -11,14 +11,20 @@ def estimates(*, duration=None, cold_start=None):
     if duration is not None:
         known.observe_duration(duration)
     if cold_start is not None:
-        known.observe_cold_start(cold_start)
+        known.observe_start(cold_start)
     return known
 
 
 def lacking(waiting, *, busy=(), launching=(), known, waiting_for=0.0):
-    return shortfall(
-        waiting=waiting, waiting_for=waiting_for, busy=busy, launching=launching, estimates=known
+    taken, others = shortfall(
+        waiting=waiting,
+        waiting_for=waiting_for,
+        busy=busy,
+        launching=[Coming(each) for each in launching],
+        estimates=known,
     )
+    assert taken == 0
+    return others
 
 
 def test_an_unknown_function_gets_one_instance_a_call():

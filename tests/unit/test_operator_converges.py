@@ -9,8 +9,9 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from tests.unit.operator_objects import NEW, NOON, OLD, RUNTIMES, ended, pod_item, running, version_item
 
 from mayfly_operator.cache import Cache
+from mayfly_operator.pod_views import read_pod
 from mayfly_operator.versions import OUTDATED_AFTER, Attempts, observe, plan
-from mayfly_operator.views import read_pod, read_version
+from mayfly_operator.views import read_version
 
 KEY = ("shop", "hello.latest")
 

@@ -5,14 +5,15 @@ from dataclasses import replace
 import pytest
 from tests.unit.operator_objects import NEW, PYTHON, SETTINGS, version
 
-from mayfly_operator import resources
-from mayfly_operator.settings import InstanceOptions, Requests
+from mayfly_model.sizing import Requests
+from mayfly_operator import pod_manifests
+from mayfly_operator.settings import InstanceOptions
 
 
 def pod(of=None, **options):
     of = of or version()
     settings = replace(SETTINGS, instances=InstanceOptions(**options))
-    return resources.pod("hello.latest-0a0a0a0a-0", of, of.shape, PYTHON, settings)
+    return pod_manifests.pod("hello.latest-0a0a0a0a-0", of, of.shape, PYTHON, settings)
 
 
 def container(**options):

@@ -132,11 +132,11 @@ def test_a_launch_that_fails_ends_the_call_that_nothing_else_will_serve():
         pool.take(call, 0)
     first, second = pool.launch(0), pool.launch(0)
     assert pool.launch_failed(first, FULL, 1) == calls[:1]
-    assert pool.lacks(1) == 0
+    assert pool.lacks(1) == (0, 0)
     assert pool.launch_failed(second, FULL, 1) == calls[1:]
     assert pool.empty
     pool.take(invocation(), 1)
-    assert pool.lacks(1) == 1
+    assert pool.lacks(1) == (0, 1)
 
 
 def test_a_call_is_not_held_for_ever_by_instances_that_others_keep_busy():
@@ -160,22 +160,22 @@ def test_after_a_failed_launch_the_next_one_waits_while_others_serve():
     launched(pool)
     pool.take(invocation(), 0)
     pool.take(invocation(), 0)
-    assert pool.lacks(0) == 1
+    assert pool.lacks(0) == (0, 1)
     assert pool.launch_failed(pool.launch(0), FULL, 0) == []
-    assert pool.lacks(0.1) == 0
-    assert pool.lacks(1) == 1
+    assert pool.lacks(0.1) == (0, 0)
+    assert pool.lacks(1) == (0, 1)
 
 
 def test_instances_of_an_old_content_are_not_counted_on():
     pool = Pool(target("1"))
     live = launched(pool)
     pool.take(invocation(), 0)
-    pool.estimates.observe_cold_start(1)
+    pool.estimates.observe_start(1)
     pool.estimates.observe_duration(0.1)
     pool.take(invocation(), 0)
-    assert pool.lacks(0) == 0
+    assert pool.lacks(0) == (0, 0)
     pool.replace(target("2"))
-    assert pool.lacks(0) == 1
+    assert pool.lacks(0) == (0, 1)
     assert live in pool.busy
 
 
@@ -206,7 +206,7 @@ class Serving(RuleBasedStateMachine):
 
     @rule()
     def scale(self):
-        self.launches += [self.pool.launch(self.now) for _ in range(self.pool.lacks(self.now))]
+        self.launches += [self.pool.launch(self.now) for _ in range(sum(self.pool.lacks(self.now)))]
 
     @precondition(lambda self: self.launches)
     @rule(works=st.booleans())

@@ -16,6 +16,7 @@ class Instance:
     `specialise` is the request that makes it the function's, sent by the dispatcher on the connection that later
     carries the invocations, and followed by the `code` if the agent has not got it; `token` is the one named in it.
     `on_specialised(status, body)` is told the answer, and may raise the LambdaError that a refusal stands for.
+    `waited`: it was there before anybody asked.
     """
 
     id: str
@@ -25,6 +26,7 @@ class Instance:
     code: bytes = field(repr=False, default=b"")
     connected: socket.socket | None = field(repr=False, default=None)
     on_specialised: Callable[[int, bytes], None] | None = field(repr=False, default=None)
+    waited: bool = False
 
 
 class InstanceTakenError(ConnectionAbortedError):
@@ -44,6 +46,10 @@ class Backend(Protocol):
         Raises:
             LambdaError: why it cannot be done, worded for the caller of the function.
         """
+        ...
+
+    def spare(self, target: Target) -> int:
+        """How many instances `launch` could give at once, since they wait for any function; no promise."""
         ...
 
     async def release(self, instance_id: str) -> bool:

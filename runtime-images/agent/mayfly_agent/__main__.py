@@ -42,6 +42,8 @@ def main() -> None:
     else:
         listener.listen(BACKLOG)
         demand_permit(loop, instance, api, told)
+        if told.lifetime is not None:
+            loop.call_later(told.lifetime, instance.close_unclaimed)
     stand_by(instance, told)
     try:
         loop.run()

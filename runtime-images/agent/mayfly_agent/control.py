@@ -37,8 +37,8 @@ if TYPE_CHECKING:
         def state(self) -> str:
             """One word for people."""
 
-        def when_free(self, done: Callable[[str | None], None]) -> None:
-            """Call back with the revision once nothing runs, with None if it closes."""
+        def when_free(self, done: Callable[[Function | None], None]) -> None:
+            """Call back with the function once nothing runs, with None if it closes."""
 
     class Signed(Protocol):
         """The way in for those who must hold a permit."""
@@ -78,6 +78,7 @@ class Function:
         about = body["function"]
         self.token = text(body["token"]).encode("ascii")
         self.revision = text(body.get("revision", ""))
+        self.version_name = text(body.get("versionName", ""))
         self.version = text(about["version"])
         self.memory_size = int(number(about["memorySize"], 1, 2**32))
         self.timeout = int(number(about["timeout"], 1, LONGEST))
@@ -233,11 +234,12 @@ class ControlApi:
     def _adopt(self, request: Request) -> None:
         """Tell a new owner what this instance is, at a moment when nobody else's invocation runs."""
 
-        def free(revision: str | None) -> None:
-            if revision is None:
+        def free(function: Function | None) -> None:
+            if function is None:
                 refuse(request, 503, "Closing")
             else:
-                request.respond(200, json.dumps({"revision": revision}).encode("ascii"))
+                told = {"revision": function.revision, "versionName": function.version_name}
+                request.respond(200, json.dumps(told).encode("ascii"))
 
         self._instance.when_free(free)
 

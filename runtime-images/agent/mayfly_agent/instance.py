@@ -69,7 +69,7 @@ class Instance:
         self._stopping = False
         self._farewell: Callable[[], None] | None = None
         self._ready: Ready | None = None
-        self._adopters: list[Callable[[str | None], None]] = []
+        self._adopters: list[Callable[[control.Function | None], None]] = []
         self.token: bytes | None = None
         self.exit_status = 0
         loop.before_wait(self._tell_adopters)
@@ -149,6 +149,11 @@ class Instance:
         else:
             self._lifecycle.close()
 
+    def close_unclaimed(self) -> None:
+        """End the agent if it is nobody's. From here on nobody can claim it: it is this or that, once."""
+        if self.token is None:
+            self._loop.stop()
+
     def state(self) -> str:
         """Bare, Initialising, Idle, Busy or Closing."""
         if self.token is None:
@@ -159,8 +164,8 @@ class Instance:
             return "Busy"
         return INIT if self._lifecycle.phase in (BARE, INIT) else "Idle"
 
-    def when_free(self, done: Callable[[str | None], None]) -> None:
-        """Call back with the revision once INIT is over and nothing runs; with None if the instance closes instead."""
+    def when_free(self, done: Callable[[control.Function | None], None]) -> None:
+        """Call back with the function once INIT is over and nothing runs; with None if the instance closes instead."""
         self._adopters.append(done)
 
     def end_now(self) -> None:
@@ -287,7 +292,7 @@ class Instance:
         if closing or not (self._lifecycle.active or self._lifecycle.phase in (BARE, INIT)):
             adopters, self._adopters = self._adopters, []
             for done in adopters:
-                done(None if closing else self._function.revision)
+                done(None if closing else self._function)
 
     def _environment(self) -> dict[str, str]:
         environment = {**self._function.environment, "AWS_LAMBDA_RUNTIME_API": self._runtime_api()}

@@ -1,7 +1,8 @@
 """What the agent is told by whoever starts it: its arguments and its environment, read once.
 
 mayfly_agent --listen-fd N        on a socket that is inherited and listens already (the local mode)
-mayfly_agent --listen HOST:PORT   in a pod; MAYFLY_PUBLIC_KEY says whose calls to trust, MAYFLY_INSTANCE_UID who it is
+mayfly_agent --listen HOST:PORT   in a pod; MAYFLY_PUBLIC_KEY says whose calls to trust, MAYFLY_INSTANCE_UID who it is,
+                                  MAYFLY_POOL_LIFETIME, if set, for how many seconds to wait to be specialised
 
 MAYFLY_STANDBY, if set, is the file that describes the standby to start (`standby.py`).
 """
@@ -29,9 +30,10 @@ class Settings:
     """`descriptor` of the listening socket, or the `address` on which to listen and the `permits` demanded there.
 
     `variables`: the function's, from Secrets and ConfigMaps. `standby`: what a standby is, if there shall be one.
+    `lifetime`: for how many seconds to wait to be specialised, None for ever.
     """
 
-    __slots__ = ("address", "descriptor", "permits", "standby", "variables")
+    __slots__ = ("address", "descriptor", "lifetime", "permits", "standby", "variables")
 
     def __init__(
         self,
@@ -41,11 +43,13 @@ class Settings:
         permits: Permits | None = None,
         variables: dict[str, str] | None = None,
         standby: Description | None = None,
+        lifetime: int | None = None,
     ) -> None:
         self.descriptor = descriptor
         self.address = address
         self.permits = permits
         self.standby = standby
+        self.lifetime = lifetime
         self.variables = variables or {}
 
 
@@ -60,6 +64,7 @@ def read(arguments: list[str], environment: Mapping[str, str]) -> Settings:
                 address=_address(address),
                 permits=_permits(environment),
                 standby=standby,
+                lifetime=_lifetime(environment.get("MAYFLY_POOL_LIFETIME", "")),
                 variables={
                     name.removeprefix(FUNCTION_VARIABLE): value
                     for name, value in environment.items()
@@ -95,3 +100,11 @@ def _standby(path: str) -> Description | None:
             return Description(file.read())
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(f"MAYFLY_STANDBY should be a file that describes a standby: {error!r}") from None
+
+
+def _lifetime(text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal() or not 0 < int(text) <= 604_800:
+        raise SettingsError(f"MAYFLY_POOL_LIFETIME should be from 1 to 604800 seconds, and is {text!r}")
+    return int(text)

@@ -115,7 +115,8 @@ class Connection(asyncio.Protocol):
     async def adopt(self) -> None:
         await self.agent.free.wait()
         if self.agent.specialised is not None:
-            self.reply(200, {"revision": self.agent.specialised["revision"]})
+            told = self.agent.specialised
+            self.reply(200, {"revision": told["revision"], "versionName": told.get("versionName", "")})
 
     def invoke(self, body: bytes) -> None:
         content = json.loads(body)

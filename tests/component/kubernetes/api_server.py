@@ -34,6 +34,8 @@ class ApiServer:
         self.news = asyncio.Event()
         self.requests: list[tuple[str, str]] = []
         self.scaled: list[tuple[str, int]] = []
+        self.resized: dict[str, dict] = {}
+        self.no_resize: tuple[int, str] | None = None
         self.broken_pages = 0
         self.refusing: tuple[int, str] | None = None
         self.statuses_to_refuse = 0
@@ -203,7 +205,22 @@ class ApiServer:
         finally:
             self.watches.discard(response)
 
+    def _resize(self, path: str, body: dict, request: web.Request) -> web.Response:
+        _, _, _, _, namespace, _, name, _ = path.split("/")
+        item = self.objects[PODS].get((namespace, name))
+        if item is None or item["metadata"]["uid"] != body["metadata"]["uid"]:
+            return failure(404, f"pods {name} not found")
+        if self.no_resize is not None:
+            return failure(*self.no_resize)
+        assert request.headers["Content-Type"] == "application/strategic-merge-patch+json"
+        (container,) = body["spec"]["containers"]
+        assert container["name"] == "function"
+        self.resized[name] = container["resources"]
+        return web.json_response(item)
+
     def _patch(self, path: str, body: dict, request: web.Request) -> web.Response:
+        if path.endswith("/resize"):
+            return self._resize(path, body, request)
         parts = path.split("/")
         namespace, name, subresource = parts[5], parts[7], parts[8]
         item = self.objects[VERSIONS].get((namespace, name))

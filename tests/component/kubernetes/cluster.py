@@ -13,14 +13,23 @@ from tests.component.kubernetes.api_server import PODS, VERSIONS, ApiServer
 from tests.component.signing import Signer
 
 from mayfly_gateway.backends.kubernetes.api import Api
-from mayfly_gateway.backends.kubernetes.backend import KubernetesBackend, Surroundings
+from mayfly_gateway.backends.kubernetes.backend import KubernetesBackend
 from mayfly_gateway.backends.kubernetes.code import CodeError, Packages
 from mayfly_gateway.backends.kubernetes.keys import Keys
+from mayfly_gateway.backends.kubernetes.surroundings import Surroundings
 from mayfly_gateway.server import Gateway
 from mayfly_gateway.settings import Settings
 from mayfly_model.conditions import Reason
 from mayfly_model.function import Function
-from mayfly_model.labels import REVISION_ANNOTATION, VERSION_LABEL, instance_labels, pod_name
+from mayfly_model.labels import (
+    POOL_LABEL,
+    POOL_TEMPLATE_ANNOTATION,
+    REVISION_ANNOTATION,
+    VERSION_LABEL,
+    instance_labels,
+    pod_name,
+    pool_labels,
+)
 from mayfly_model.publishing import applied, latest_version, publication_as
 from mayfly_model.runtime_list import RuntimeImage
 
@@ -29,6 +38,7 @@ HELLO = (NAMESPACE, "hello.latest")
 SIGNER = Signer()
 # Another run on this machine has other addresses.
 ADDRESSES = itertools.count(os.getpid() * 251)
+NUMBERS = itertools.count(1)
 RUNTIMES = {
     "python3.13": RuntimeImage(
         "python3.13", "python", "3.13", image="python", bootstrap="/var/runtime/bootstrap"
@@ -43,6 +53,8 @@ class Operator:
         self.server = server
         self.paused = False
         self.created: list[str] = []
+        self.pool = 0
+        self.template = "t1"
         server.on_change = self.on_change
 
     def on_change(self, path: str, key: tuple[str, str]) -> None:
@@ -51,14 +63,47 @@ class Operator:
 
     def reconcile(self) -> None:
         for key, version in tuple(self.server.objects[VERSIONS].items()):
+            for claim in version.get("status", {}).get("claimed", []):
+                self._take_in(key, version, claim)
             self._reconcile(key, version)
+        self._fill()
+
+    def _take_in(self, key: tuple[str, str], version: dict, claim: dict) -> None:
+        item = self.server.objects[PODS].get((key[0], claim["name"]))
+        waits = item is not None and POOL_LABEL in item["metadata"]["labels"]
+        if waits and item["metadata"]["uid"] == claim["uid"]:
+            labels = instance_labels(function="hello", version=key[1], runtime="python3.13")
+            metadata = {
+                "labels": labels | {POOL_LABEL: None},
+                "annotations": {REVISION_ANNOTATION: claim["revision"]},
+            }
+            self.server.change(PODS, (key[0], claim["name"]), metadata=metadata)
+
+    def _fill(self) -> None:
+        """Keep the pool at its size; what waits there is never deleted before it has ended."""
+        waiting = {
+            key: each
+            for key, each in self.server.objects[PODS].items()
+            if POOL_LABEL in each["metadata"]["labels"]
+        }
+        for key, each in waiting.items():
+            if each["status"]["phase"] in ("Succeeded", "Failed"):
+                self.server.delete(PODS, key)
+        current = [
+            each
+            for each in waiting.values()
+            if each["metadata"]["annotations"][POOL_TEMPLATE_ANNOTATION] == self.template
+            and each["status"]["phase"] not in ("Succeeded", "Failed")
+        ]
+        for _ in range(self.pool - len(current)):
+            self.server.put(PODS, waiting_pod(self.template))
 
     def _reconcile(self, key: tuple[str, str], version: dict) -> None:
         retired = {each["uid"] for each in version.get("status", {}).get("retired", [])}
         pods = {
             name: each
             for (namespace, name), each in self.server.objects[PODS].items()
-            if namespace == key[0] and each["metadata"]["labels"][VERSION_LABEL] == key[1]
+            if namespace == key[0] and each["metadata"]["labels"].get(VERSION_LABEL) == key[1]
         }
         revision = version["spec"]["revision"]
         alive = 0
@@ -90,21 +135,41 @@ def pod(version: tuple[str, str], name: str, revision: str) -> dict:
     }
 
 
+def waiting_pod(template: str) -> dict:
+    number = next(NUMBERS)
+    return {
+        "metadata": {
+            "namespace": NAMESPACE,
+            "name": f"pool-python3-13-{number}",
+            "labels": pool_labels("python3.13"),
+            "annotations": {POOL_TEMPLATE_ANNOTATION: template},
+            "creationTimestamp": f"2026-11-25T01:{number // 60 % 60:02}:{number % 60:02}Z",
+        },
+        "status": {"phase": "Pending"},
+    }
+
+
 class Kubelet:
     """Runs pods: an agent for each, and what became of it in the pod's status."""
 
     def __init__(self, server: ApiServer) -> None:
         self.server = server
         self.paused = False
+        self.ended = False
         self.agents: dict[str, PodAgent] = {}
         self.script = lambda agent: None
 
     async def run(self) -> None:
-        while True:
+        while not self.ended:
             news = self.server.news
             if not self.paused:
                 await self.sync()
             await news.wait()
+
+    def stop(self) -> None:
+        """Have `run` return: a listening socket that was being made would be lost if it were cancelled."""
+        self.ended = True
+        self.server.news.set()
 
     async def sync(self) -> None:
         for key, pod in tuple(self.server.objects[PODS].items()):
@@ -215,7 +280,12 @@ class Replica:
         )
         await self.gateway.start(self.backend, ready=self.backend.ready)
         dispatcher = self.gateway.dispatcher
-        self.backend.start(adopt=dispatcher.adopt, let_go=dispatcher.let_go, owners_known=owners_known)
+        self.backend.start(
+            adopt=dispatcher.adopt,
+            let_go=dispatcher.let_go,
+            retire=dispatcher.retire,
+            owners_known=owners_known,
+        )
 
     async def stop(self) -> None:
         await self.gateway.stop()

@@ -1,7 +1,6 @@
 """A cluster in this process and one gateway of it, or more."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 
@@ -31,8 +30,7 @@ async def cluster() -> AsyncIterator[SimpleNamespace]:
         yield SimpleNamespace(server=server, operator=operator, kubelet=kubelet, store=store, replica=replica)
         for each in replicas:
             await each.stop()
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+        kubelet.stop()
+        await running
         for agent in kubelet.agents.values():
             agent.die()

@@ -2,6 +2,8 @@
 {{- define "mayfly.operatorSettings" -}}
 instances:
   {{- toYaml .Values.instances | nindent 2 }}
+pools:
+  {{- toYaml .Values.pools | nindent 2 }}
 networkPolicy:
   enabled: {{ .Values.networkPolicy.enabled }}
   gatewayNamespace: {{ .Release.Namespace }}

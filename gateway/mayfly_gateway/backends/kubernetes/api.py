@@ -17,6 +17,7 @@ from kubernetes.aio.config import load_incluster_config, load_kube_config
 
 MERGE: Literal["application/merge-patch+json"] = "application/merge-patch+json"
 APPLY: Literal["application/apply-patch+yaml"] = "application/apply-patch+yaml"
+STRATEGIC: Literal["application/strategic-merge-patch+json"] = "application/strategic-merge-patch+json"
 
 _CONNECT_TIME = 3.0
 _REQUEST_TIME = 10.0
@@ -89,7 +90,7 @@ class Api:
     async def patch(
         self, path: str, body: Mapping[str, Any], *, kind: str, query: Mapping[str, str] | None = None
     ) -> bytes:
-        """Change an object; returns what it is then, as JSON. `kind` is MERGE or APPLY.
+        """Change an object; returns what it is then, as JSON. `kind` is MERGE, APPLY or STRATEGIC.
 
         Raises:
             ApiUnavailableError: the server is away; the change may have been made.

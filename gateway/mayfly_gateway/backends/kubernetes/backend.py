@@ -4,35 +4,23 @@ Rule: while the API server is away everything goes on that needs no new pod, on 
 """
 
 import asyncio
-import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import Protocol
+from collections.abc import Callable, Iterable
 
-from mayfly_gateway import agent_calls
-from mayfly_gateway.backends import Instance, InstanceTakenError
-from mayfly_gateway.backends.kubernetes import troubles
-from mayfly_gateway.backends.kubernetes.api import Api
-from mayfly_gateway.backends.kubernetes.code import CodeError, Package, Packages
-from mayfly_gateway.backends.kubernetes.dial import PORT, dial
-from mayfly_gateway.backends.kubernetes.keys import Keys
+from mayfly_gateway.backends import Instance
+from mayfly_gateway.backends.kubernetes.claims import Claims, Retire
+from mayfly_gateway.backends.kubernetes.launches import Launches
 from mayfly_gateway.backends.kubernetes.objects import AliasObject, PodObject, VersionObject
 from mayfly_gateway.backends.kubernetes.placement import State
 from mayfly_gateway.backends.kubernetes.pods import Pod, read_pod
 from mayfly_gateway.backends.kubernetes.reports import Reports
-from mayfly_gateway.backends.kubernetes.runtimes import words
 from mayfly_gateway.backends.kubernetes.scale import Key, Scale
 from mayfly_gateway.backends.kubernetes.sites import Adopt, Site, Sites
-from mayfly_gateway.backends.kubernetes.specialised import judge
+from mayfly_gateway.backends.kubernetes.surroundings import Surroundings
 from mayfly_gateway.backends.kubernetes.versions import Names, version_key
 from mayfly_gateway.backends.kubernetes.watch import Watch
-from mayfly_gateway.catalogue import Catalogue, Target
-from mayfly_model.conditions import ConditionType, Reason
-from mayfly_model.errors import ServiceUnavailableException
+from mayfly_gateway.catalogue import Target
 from mayfly_model.labels import INSTANCE_SELECTOR
-from mayfly_model.runtime_list import RuntimeImage
 
 _RELEASE_TIME = 1.0
 """Seconds that an idle instance waits for the API server before it goes on serving."""
@@ -40,32 +28,6 @@ _AUTOPSY_TIME = 2.5
 """Seconds within which a pod's status says how it ended; the kubelet looks every second."""
 
 _log = logging.getLogger(__name__)
-
-
-class Ownership(Protocol):
-    """Which functions are this gateway's."""
-
-    def owns(self, function: tuple[str, str]) -> bool:
-        """Whether this one is."""
-        ...
-
-    def on_change(self, listener: Callable[[], None]) -> None:
-        """Have `listener()` called whenever that may be another."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What the backend works with. `runtimes` by name; `endpoint`: the gateways' address, for SDKs in functions."""
-
-    api: Api
-    catalogue: Catalogue
-    ownership: Ownership
-    keys: Keys
-    runtimes: Mapping[str, RuntimeImage]
-    packages: Packages
-    cluster: str
-    endpoint: str | None = None
 
 
 class KubernetesBackend:
@@ -102,23 +64,35 @@ class KubernetesBackend:
         *,
         adopt: Adopt,
         let_go: Callable[[Target], None],
+        retire: Retire,
         owners_known: asyncio.Event | None = None,
     ) -> None:
         """Follow the cluster; returns at once.
 
-        `adopt(target, instance, bare)` takes over an instance, `let_go(target)` leaves those of a version.
+        `adopt(target, instance, bare)` takes over an instance, `let_go(target)` leaves those of a version,
+        `retire(target, id)` has an instance end once it runs nothing.
         `owners_known` is set once it is known which functions are whose, None where that is so from the start.
         """
         self._let_go = let_go
         self._sites = Sites(
             scale=self._scale, reports=self._reports, adopt=adopt, token=self._around.keys.session_token
         )
+        self._claims = Claims(
+            api=self._around.api,
+            sites=self._sites,
+            sizing=self._around.sizing,
+            token=self._around.keys.session_token,
+            known=self._is_version,
+            retire=retire,
+        )
+        self._launches = Launches(self._around, self._sites, self._claims)
         self._around.catalogue.on_change(self._on_target)
         self._around.ownership.on_change(self._on_owners)
         self._tasks = [
             asyncio.create_task(self._instances.run()),
             asyncio.create_task(self._aliases.run()),
             asyncio.create_task(self._follow_versions(owners_known)),
+            asyncio.create_task(self._claims.run()),
         ]
 
     async def close(self) -> None:
@@ -127,6 +101,7 @@ class KubernetesBackend:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._tasks:
+            self._claims.end()
             self._sites.end()
         self._scale.close()
         self._reports.close()
@@ -141,24 +116,12 @@ class KubernetesBackend:
             LambdaError: why there is none.
             ConnectionAbortedError: the pod ended before its agent listened.
         """
-        runtime = self._around.runtimes.get(target.spec.runtime or "")
-        if runtime is None:
-            known = ", ".join(sorted(self._around.runtimes))
-            raise troubles.error_for(
-                Reason.RUNTIME_NOT_FOUND,
-                f"{target.spec.runtime or 'none'} is not installed here; there are {known}",
-            )
+        return await self._launches.launch(target)
+
+    def spare(self, target: Target) -> int:
+        """How many pods wait that could become an instance of it at once."""
         site = self._sites.find(version_key(target))
-        if site is None:
-            # Let go of, or gone, between two attempts: the pods are another's to ask for.
-            raise ServiceUnavailableException("Another gateway serves the function now: try again.")
-        package = await self._package(site, target)
-        pod = await self._sites.pod(site, target.digest)
-        try:
-            return await self._prepared(site, target, pod, runtime, package)
-        except BaseException:
-            self._sites.mark(pod.uid, State.LOST)
-            raise
+        return 0 if site is None else self._claims.spare(target, site)
 
     async def release(self, instance_id: str) -> bool:
         """Have the pod counted no more, so that the operator replaces it not; False while that cannot be said."""
@@ -182,48 +145,8 @@ class KubernetesBackend:
 
     async def destroy(self, instance_id: str) -> None:
         """Count the pod no more, and have it deleted unless it ends by itself."""
-        self._sites.mark(instance_id, State.LOST)
-
-    async def _package(self, site: Site, target: Target) -> Package:
-        try:
-            return await self._around.packages.get(target.namespace, target.spec.code)
-        except CodeError as error:
-            self._sites.found(site, ConditionType.CODE_AVAILABLE, error.trouble, target.digest)
-            raise troubles.error(error.trouble) from error
-
-    async def _prepared(
-        self, site: Site, target: Target, pod: Pod, runtime: RuntimeImage, package: Package
-    ) -> Instance:
-        token = self._around.keys.session_token(pod.uid)
-        code = (package.format, package.sha256)
-        said = words(target, runtime, token=token, code=code, endpoint=self._around.endpoint)
-        instruction = json.dumps(said).encode()
-        address = (pod.ip, PORT)
-        permit, connected = await asyncio.gather(
-            self._around.keys.permit(pod.uid, (instruction, package.data)),
-            dial(address, hopeless=lambda: not self._sites.placed(pod.uid)),
-        )
-        return Instance(
-            id=pod.uid,
-            address=address,
-            token=token,
-            specialise=agent_calls.specialise(instruction, permit=permit, code_size=len(package.data)),
-            code=package.data,
-            connected=connected,
-            on_specialised=partial(self._on_specialised, site, target, pod.uid),
-        )
-
-    def _on_specialised(self, site: Site, target: Target, uid: str, status: int, body: bytes) -> None:
-        code, init, error = judge(status, body)
-        if code is not None:
-            self._sites.found(site, ConditionType.CODE_AVAILABLE, code.trouble, target.digest)
-        if init is not None:
-            self._sites.found(site, ConditionType.INITIALIZED, init.trouble, target.digest)
-        if isinstance(error, InstanceTakenError):
-            # It is another's work, and will be ours when that is done.
-            self._sites.mark(uid, State.UNKNOWN)
-        if error is not None:
-            raise error
+        if self._sites.mark(instance_id, State.LOST) is None:
+            self._claims.fail(instance_id)
 
     # What the cluster tells.
 
@@ -246,6 +169,10 @@ class KubernetesBackend:
         key = (pod.namespace, pod.version)
         if pod.ended or after is None:
             self._autopsy(pod)
+        if pod.pool and after is not None:
+            self._claims.see(pod)
+            return
+        self._claims.forget(pod.uid)
         if after is not None:
             self._pods.setdefault(key, {})[pod.uid] = pod
             self._sites.see_pod(key, pod)
@@ -286,6 +213,10 @@ class KubernetesBackend:
 
     def _open(self, target: Target) -> Site:
         key = version_key(target)
+        pods = list(self._pods.get(key, {}).values())
         return self._sites.open(
-            target, self._versions.objects.get(key), list(self._pods.get(key, {}).values())
+            target, self._versions.objects.get(key), pods, waiting=self._claims.waiting(target)
         )
+
+    def _is_version(self, key: Key) -> bool:
+        return not self._versions.warm.is_set() or key in self._versions.objects

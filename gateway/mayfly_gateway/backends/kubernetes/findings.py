@@ -1,17 +1,17 @@
 """What the gateway has found out about a Version, and how it writes that down. Pure.
 
 Rule: the gateway's part of a Version's status is applied whole, since server-side apply takes away what an apply
-leaves out: the two conditions that are its own, and the pods that the operator is to delete.
+leaves out: the two conditions that are its own, and the pods that the operator is to delete, or to make the Version's.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from mayfly_gateway.backends.kubernetes.objects import Condition, Retired, VersionObject
+from mayfly_gateway.backends.kubernetes.objects import Claimed, Condition, Retired, VersionObject
 from mayfly_model.conditions import MESSAGE_LENGTH, ConditionType, Reason
 from mayfly_model.function import API_VERSION
-from mayfly_model.limits import RETIRED_MAX
+from mayfly_model.limits import CLAIMED_MAX, RETIRED_MAX
 
 OWN = (ConditionType.CODE_AVAILABLE, ConditionType.INITIALIZED)
 
@@ -25,6 +25,7 @@ class Findings:
         conditions = (status.conditions if status else None) or ()
         self._conditions = {each.type: each for each in conditions if each.type in OWN}
         self._retired = {each.uid: each.name for each in (status.retired if status else None) or ()}
+        self._claimed = {each.uid: each for each in (status.claimed if status else None) or ()}
         self.changed = False
 
     def find(
@@ -62,26 +63,46 @@ class Findings:
             self._retired[uid] = name
             self.changed = True
 
+    def claim(self, uid: str, name: str, revision: str) -> None:
+        """Have the operator make a pool's pod the Version's."""
+        if uid not in self._claimed:
+            self._claimed[uid] = Claimed(name, uid, revision)
+            self.changed = True
+
+    def labelled(self, uid: str) -> None:
+        """The operator has done so. That alone is not worth writing."""
+        self._claimed.pop(uid, None)
+
     def forget(self, uid: str) -> None:
         """The pod is gone. That alone is not worth writing, unless others wait for its place in the list."""
+        self._claimed.pop(uid, None)
         if self._retired.pop(uid, None) is not None and len(self._retired) >= RETIRED_MAX:
             self.changed = True
 
     def compare(self, version: VersionObject) -> None:
         """See what the Version says: a former owner may have written after us, and taken away what we wrote."""
-        told = {each.uid for each in version.status.retired or ()}
-        if any(each.uid not in told for each in self.retired):
+        retired = {each.uid for each in version.status.retired or ()}
+        claimed = {each.uid for each in version.status.claimed or ()}
+        if any(each.uid not in retired for each in self.retired) or any(
+            each.uid not in claimed for each in self.claimed
+        ):
             self.changed = True
 
     def keep(self, uids: Iterable[str]) -> None:
         """Forget every pod but these."""
         kept = set(uids)
         self._retired = {uid: name for uid, name in self._retired.items() if uid in kept}
+        self._claimed = {uid: each for uid, each in self._claimed.items() if uid in kept}
 
     @property
     def retired(self) -> tuple[Retired, ...]:
         """The pods that the operator is to delete."""
         return tuple(Retired(name, uid) for uid, name in self._retired.items())[:RETIRED_MAX]
+
+    @property
+    def claimed(self) -> tuple[Claimed, ...]:
+        """The pods that the operator is to make the Version's."""
+        return tuple(self._claimed.values())[:CLAIMED_MAX]
 
     def applied(self, namespace: str, name: str) -> Mapping[str, Any]:
         """The body of the server-side apply to the Version's status."""
@@ -92,8 +113,13 @@ class Findings:
             "status": {
                 "conditions": [_condition(each) for each in self._conditions.values()],
                 "retired": [{"name": each.name, "uid": each.uid} for each in self.retired],
+                "claimed": [_claimed(each) for each in self.claimed],
             },
         }
+
+
+def _claimed(each: Claimed) -> dict[str, str]:
+    return {"name": each.name, "uid": each.uid, "revision": each.revision}
 
 
 def _condition(each: Condition) -> dict[str, Any]:

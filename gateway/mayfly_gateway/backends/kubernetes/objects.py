@@ -97,6 +97,14 @@ class Retired(msgspec.Struct, frozen=True):
     uid: str
 
 
+class Claimed(msgspec.Struct, frozen=True):
+    """A pod of a pool that is an instance of the Version, and is to be labelled so."""
+
+    name: str
+    uid: str
+    revision: str = ""
+
+
 class VersionSpec(msgspec.Struct, frozen=True, rename="camel"):
     """A Version's spec; `configuration` is a Function's, for pydantic to check."""
 
@@ -112,6 +120,7 @@ class VersionStatus(msgspec.Struct, frozen=True):
 
     conditions: tuple[Condition, ...] | None = ()
     retired: tuple[Retired, ...] | None = ()
+    claimed: tuple[Claimed, ...] | None = ()
 
 
 class VersionObject(msgspec.Struct, frozen=True):

@@ -91,6 +91,10 @@ class Placement:
         if placed.state is State.STARTING and pod.running:
             self._change(placed, State.UNKNOWN if found_running else State.BARE, now)
 
+    def claim(self, pod: Pod, state: State, now: float) -> None:
+        """Take in a pod that was claimed from a pool. It is not counted until it is labelled as the Version's."""
+        self.placed[pod.uid] = Placed(pod, state, now)
+
     def forget(self, uid: str) -> None:
         """The pod is no more."""
         self.placed.pop(uid, None)
@@ -165,7 +169,7 @@ class Placement:
         return placed.pod.revision == self.revision
 
     def _alive(self, placed: Placed) -> bool:
-        return self._current(placed) and not placed.pod.leaving
+        return self._current(placed) and not placed.pod.leaving and not placed.pod.pool
 
     @staticmethod
     def _settled(placed: Placed, now: float) -> Trouble | None:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from mayfly_gateway.backends.kubernetes.objects import ContainerState, PodObject
+from mayfly_gateway.backends.kubernetes.objects import ContainerState, PodCondition, PodObject
 from mayfly_model.conditions import Reason
-from mayfly_model.labels import REVISION_ANNOTATION, VERSION_LABEL
+from mayfly_model.labels import POOL_LABEL, POOL_TEMPLATE_ANNOTATION, REVISION_ANNOTATION, VERSION_LABEL
 
 _UNSCHEDULABLE_AFTER = 3.0
 """Seconds after which a pod without a node is in trouble: until then a scheduler may only be busy."""
@@ -25,7 +25,8 @@ class Trouble:
 class Pod:
     """An instance's pod. `version` is its Version's object name, `revision` the content it was made for.
 
-    `ended`: nothing runs in it any more; `leaving`: it was told to end.
+    `pool` is the runtime in whose pool it waits, empty for a Version's; what waits is made of a `template`. `ended`:
+    nothing runs in it any more; `leaving`: it was told to end; `unresizable`: its node does not give what is asked for.
     """
 
     namespace: str
@@ -39,6 +40,10 @@ class Pod:
     ended: bool
     out_of_memory: bool
     trouble: Trouble | None
+    pool: str = ""
+    template: str = ""
+    created: str = ""
+    unresizable: bool = False
 
 
 def read_pod(item: PodObject) -> Pod:
@@ -58,6 +63,10 @@ def read_pod(item: PodObject) -> Pod:
         ended=ended,
         out_of_memory=state.terminated is not None and state.terminated.reason == _OUT_OF_MEMORY,
         trouble=_trouble(item, state),
+        pool=metadata.labels.get(POOL_LABEL, ""),
+        template=metadata.annotations.get(POOL_TEMPLATE_ANNOTATION, ""),
+        created=metadata.creation_timestamp,
+        unresizable=any(map(_is_no_resize, item.status.conditions or ())),
     )
 
 
@@ -75,6 +84,12 @@ def _trouble(item: PodObject, state: ContainerState) -> Trouble | None:
         if each.type == "PodScheduled" and each.status == "False" and each.reason == "Unschedulable":
             return Trouble(Reason.UNSCHEDULABLE, each.message, _UNSCHEDULABLE_AFTER)
     return None
+
+
+def _is_no_resize(condition: PodCondition) -> bool:
+    """Deferred, or not to be had on this node, or given up since more is in use than there would be."""
+    failed = condition.type == "PodResizeInProgress" and condition.reason == "Error"
+    return condition.status == "True" and (condition.type == "PodResizePending" or failed)
 
 
 def _waiting_reason(reason: str) -> Reason | None:

@@ -9,7 +9,7 @@ import uuid
 from mayfly_gateway.archives import ArchiveRoutes
 from mayfly_gateway.backends.kubernetes.api import Api
 from mayfly_gateway.backends.kubernetes.archives import ArchiveStore
-from mayfly_gateway.backends.kubernetes.backend import KubernetesBackend, Surroundings
+from mayfly_gateway.backends.kubernetes.backend import KubernetesBackend
 from mayfly_gateway.backends.kubernetes.code import Packages
 from mayfly_gateway.backends.kubernetes.collecting import WORK, Collector
 from mayfly_gateway.backends.kubernetes.fetch import fetch
@@ -17,6 +17,7 @@ from mayfly_gateway.backends.kubernetes.keys import Keys
 from mayfly_gateway.backends.kubernetes.registry import ClusterRegistry
 from mayfly_gateway.backends.kubernetes.replicas import Replicas
 from mayfly_gateway.backends.kubernetes.settings import ClusterSettings
+from mayfly_gateway.backends.kubernetes.surroundings import Surroundings
 from mayfly_gateway.backends.kubernetes.versions import version_key
 from mayfly_gateway.catalogue import Target
 from mayfly_gateway.nats_connection import NatsConnection
@@ -78,6 +79,7 @@ async def run(settings: ClusterSettings) -> None:
             packages=Packages(archives, fetch),
             cluster=settings.cluster,
             endpoint=settings.endpoint,
+            sizing=settings.sizing,
         )
     )
     await gateway.start(
@@ -88,7 +90,12 @@ async def run(settings: ClusterSettings) -> None:
         registry=ClusterRegistry(api, gateway.catalogue),
         log_elsewhere=where_the_log_is,
     )
-    backend.start(adopt=gateway.dispatcher.adopt, let_go=gateway.let_go, owners_known=replicas.known)
+    backend.start(
+        adopt=gateway.dispatcher.adopt,
+        let_go=gateway.let_go,
+        retire=gateway.dispatcher.retire,
+        owners_known=replicas.known,
+    )
     collector = Collector(
         api=api,
         store=archives,

@@ -51,6 +51,8 @@ def words(
     return {
         **said,
         "revision": target.digest,
+        # Whose it is, to whoever finds the pod before it is labelled.
+        "versionName": target.source,
         "defaultEnvironment": defaults(files, PATHS, endpoint=endpoint),
         "code": {"format": kind, "sha256": sha256},
     }

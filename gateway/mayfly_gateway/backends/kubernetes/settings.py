@@ -4,6 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from mayfly_model.manifest import written
+from mayfly_model.sentences import sentences
+from mayfly_model.sizing import Sizing
+
 
 class SettingsError(ValueError):
     """A variable is missing or wrong; the message says which."""
@@ -15,7 +21,8 @@ class ClusterSettings:
 
     `namespace` is the account of calls that name none; `pod_uid`, `pod_namespace`: this process's own.
     `kubeconfig` is None in a pod. `endpoint` is where functions reach the gateways. `leave_time` and `stop_time`, in
-    seconds, are parts of what the pod has from its SIGTERM to its end.
+    seconds, are parts of what the pod has from its SIGTERM to its end. `sizing`: what instances have, as the operator
+    is told.
     """
 
     namespace: str
@@ -36,6 +43,7 @@ class ClusterSettings:
     service: str = "mayfly-gateway"
     leave_time: float = 5.0
     stop_time: float = 25.0
+    sizing: Sizing = field(default_factory=Sizing)
 
 
 def read_settings(environment: Mapping[str, str]) -> ClusterSettings:
@@ -79,6 +87,7 @@ def read_settings(environment: Mapping[str, str]) -> ClusterSettings:
         port=int(number("MAYFLY_PORT", 8080.0)),
         service=service,
         leave_time=leave_time,
+        sizing=_sizing(environment.get("MAYFLY_INSTANCE_SIZING", "")),
         stop_time=max(0.0, number("MAYFLY_SHUTDOWN_GRACE_SECONDS", 30.0) - leave_time),
     )
 
@@ -92,3 +101,11 @@ def _nats_credentials(directory: str | None) -> tuple[str | None, str | None]:
     except OSError as error:
         raise SettingsError(f"MAYFLY_NATS_CREDENTIALS: {error}") from error
     return username, password
+
+
+def _sizing(text: str) -> Sizing:
+    try:
+        return Sizing.model_validate_json(text or "{}", by_alias=True, by_name=False)
+    except ValidationError as error:
+        told = "; ".join(f"{written(where)}: {sentence}" for where, sentence in sentences(Sizing, error))
+        raise SettingsError(f"MAYFLY_INSTANCE_SIZING: {told}") from None

@@ -5,8 +5,8 @@ turn of the loop; a look does what is due and nothing twice.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -62,13 +62,15 @@ class Sites:
         """The Version, if it is here."""
         return self._sites.get(key)
 
-    def open(self, target: Target, version: VersionObject | None, pods: list[Pod]) -> Site:
-        """Have the pods of this target's Version from now on."""
+    def open(
+        self, target: Target, version: VersionObject | None, pods: list[Pod], waiting: Iterable[Pod] = ()
+    ) -> Site:
+        """Have the pods of this target's Version from now on; those that wait in its pool may be claimed for it."""
         key = version_key(target)
         self._scale.forget(key)
         placement = Placement(target.digest, target.keep_alive)
         site = self._sites[key] = Site(key, target, version, placement, Findings(version))
-        site.findings.keep(pod.uid for pod in pods)
+        site.findings.keep(pod.uid for pod in (*pods, *waiting))
         for pod in pods:
             self.see_pod(key, pod)
         for each in site.findings.retired:
@@ -127,14 +129,32 @@ class Sites:
         site = self._sites.get(key)
         if site is not None:
             site.placement.see(pod, self._loop.time())
+            site.findings.labelled(pod.uid)
             if pod.uid in site.placement.placed:
                 self._of_pods[pod.uid] = site
             self.touch(site)
 
+    def claim(self, site: Site, pod: Pod, revision: str, state: State) -> bool:
+        """Have a pod that was claimed from a pool, for this content; False if the Version is left to others by now."""
+        if self._sites.get(site.key) is not site:
+            return False
+        site.placement.claim(replace(pod, revision=revision), state, self._loop.time())
+        site.findings.claim(pod.uid, pod.name, revision)
+        self._of_pods[pod.uid] = site
+        self.touch(site)
+        return True
+
+    def see_claimed(self, pod: Pod) -> None:
+        """A pod that still waits in a pool as it is now: it may have been claimed here."""
+        site = self._of_pods.get(pod.uid)
+        placed = None if site is None else site.placement.placed.get(pod.uid)
+        if site is not None and placed is not None:
+            site.placement.see(replace(pod, revision=placed.pod.revision), self._loop.time())
+            self.touch(site)
+
     def pod_gone(self, key: Key, uid: str) -> None:
         """The pod is no more."""
-        self._of_pods.pop(uid, None)
-        site = self._sites.get(key)
+        site = self._of_pods.pop(uid, None) or self._sites.get(key)
         if site is not None:
             site.placement.forget(uid)
             site.findings.forget(uid)

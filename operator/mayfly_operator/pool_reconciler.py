@@ -1,0 +1,134 @@
+"""Keeps the warm pools filled: pods that wait, in a namespace, to become a function's of one runtime.
+
+Rule: a pool never stands in the way of an instance that somebody waits for; what goes wrong with it is told once and
+tried again later.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from typing import Final
+
+from mayfly_model.labels import pool_pod_name
+from mayfly_model.runtime_list import RuntimeImage
+from mayfly_operator import pod_manifests, pools
+from mayfly_operator.apply import Cluster, RefusedByServerError
+from mayfly_operator.cache import Cache
+from mayfly_operator.events import Events
+from mayfly_operator.intake import Intake
+from mayfly_operator.pools import Past
+from mayfly_operator.refusals import NamespaceEndsError, refusal
+from mayfly_operator.settings import Settings
+from mayfly_operator.views import Key, Trouble
+
+_TERMINATING_PAUSE: Final = 30.0
+_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
+_AT_ONCE: Final = 8
+"""Most pods that one decision creates; the next one follows soon."""
+
+
+class PoolReconciler:
+    """Works on pools, one at a time each; a pool's key is its namespace and runtime."""
+
+    def __init__(
+        self,
+        *,
+        cache: Cache,
+        cluster: Cluster,
+        intake: Intake,
+        events: Events,
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._cache = cache
+        self._cluster = cluster
+        self._intake = intake
+        self._events = events
+        self._settings = settings
+        self._clock = clock
+        self._pasts: dict[Key, Past] = {}
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Work on a pool; in how many seconds to look again."""
+        now, pods = self._clock(), self._cache.waiting(key)
+        users = {each.key: (each, self._cache.instances(each.key)) for each in self._cache.users(key)}
+        past = self._pasts[key] = pools.observe(self._pasts.get(key), users, pods, now)
+        if not pods and not users:
+            del self._pasts[key]
+            return None
+        runtime = self._settings.runtimes.get(key[1])
+        if runtime is None:
+            return None
+        plan = pools.plan(past, pods, self._template(past, runtime), self._settings.pools, now)
+        await asyncio.gather(
+            *(self._cluster.delete("pods", pod, unchanged=pools.never_ran(pod)) for pod in plan.delete)
+        )
+        try:
+            again = await self._create_all(key, runtime, plan.create)
+        except NamespaceEndsError:
+            return _TERMINATING_PAUSE
+        return again if again is not None else plan.again
+
+    def missed(self, key: Key, count: int) -> None:
+        """So many pods were created for Versions that the pool would have served."""
+        past = self._pasts.get(key)
+        if past is not None:
+            self._pasts[key] = pools.missed(past, count, self._clock())
+
+    def _template(self, past: Past, runtime: RuntimeImage) -> str:
+        return pod_manifests.template(runtime, self._settings, largest=_largest(past))
+
+    async def _create_all(self, key: Key, runtime: RuntimeImage, count: int) -> float | None:
+        """Create pods; in how many seconds to go on, if not all are there."""
+        made = await asyncio.gather(
+            *(self._create(key, runtime) for _ in range(min(count, _AT_ONCE))), return_exceptions=True
+        )
+        failures = [each for each in made if isinstance(each, BaseException)]
+        if failures:
+            raise failures[0]
+        troubles = [each for each in made if isinstance(each, Trouble)]
+        if troubles:
+            return await self._refused(key, troubles[0])
+        return 0.0 if count > _AT_ONCE else None
+
+    async def _create(self, key: Key, runtime: RuntimeImage) -> Trouble | None:
+        """Create a pod; why the API server does not take it, if it does not."""
+        namespace, _ = key
+        name = pool_pod_name(runtime.name, "".join(random.choices(_LETTERS, k=5)))  # noqa: S311
+        lifetime = round(self._settings.pools.lifetime_seconds * random.uniform(0.8, 1.2))  # noqa: S311
+        manifest = pod_manifests.waiting_pod(
+            name,
+            namespace,
+            runtime,
+            self._settings,
+            lifetime=lifetime,
+            largest=_largest(self._pasts[key]),
+        )
+        try:
+            self._intake.pod(await self._cluster.create("pods", manifest))
+        except RefusedByServerError as error:
+            return None if error.reason == "AlreadyExists" else refusal(error)
+        return None
+
+    async def _refused(self, key: Key, trouble: Trouble) -> float:
+        now = self._clock()
+        past = self._pasts[key] = pools.refused(self._pasts[key], trouble, now)
+        if past.refusal is not None:
+            await self._tell(key, trouble, now)
+        return max(past.not_before - now, 0.0)
+
+    async def _tell(self, key: Key, trouble: Trouble, now: float) -> None:
+        """An Event, on one of the Functions that go without a pool."""
+        for version in self._cache.users(key):
+            function = self._cache.functions.get((version.namespace, version.function))
+            if function is not None:
+                message = f"No warm pool for {key[1]} in this namespace: {trouble.message}"
+                await self._events.tell(
+                    function, warning=True, reason="PoolUnavailable", message=message, now=now
+                )
+                return
+
+
+def _largest(past: Past) -> int | None:
+    return past.largest if past.limited else None
