@@ -1,12 +1,13 @@
-"""`mayfly publish` against a server that answers as the Lambda API does."""
+"""`mayfly publish`, in the local mode and against a server that answers as the Lambda API does."""
 
 import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
-from tests.component.cli.local_mode import mayfly
+from tests.component.cli.local_mode import LocalMode, function, mayfly
 
 VERSION = {
     "FunctionName": "hello",
@@ -76,3 +77,22 @@ def test_an_answer_that_is_none_is_told() -> None:
         done = mayfly("publish", "hello", "--endpoint", url)
     assert done.returncode == 2
     assert "is no version" in done.stderr
+
+
+def test_in_the_local_mode_a_version_stays_what_was_published(tmp_path: Path) -> None:
+    def returning(word: str) -> str:
+        return function("f", f"def handler(event, context):\n    return {word!r}")
+
+    def publish() -> str:
+        return mayfly("publish", "f", "--endpoint", local.endpoint).stdout
+
+    def answer(name: str) -> str:
+        return mayfly("invoke", name, "--endpoint", local.endpoint).stdout
+
+    (tmp_path / "f.yaml").write_text(returning("one"))
+    with LocalMode(tmp_path) as local:
+        assert (publish(), publish()) == ("1\n", "1\n")
+        (tmp_path / "f.yaml").write_text(returning("two"))
+        local.wait_for(r"f +changed")
+        assert publish() == "2\n"
+        assert (answer("f:1"), answer("f:2")) == ('"one"', '"two"')
