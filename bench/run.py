@@ -6,7 +6,6 @@ things measured in turn, round by round, and the median over the rounds. CPU is 
 
 import contextlib
 import json
-import os
 import shutil
 import socket
 import statistics
@@ -22,6 +21,8 @@ import psutil
 
 HERE = Path(__file__).resolve().parent
 ROUNDS = 3
+COLD_ROUNDS = 7
+SETTLED = 0.3
 WARM_ROUNDS = 3
 SECONDS = 2.0
 CALLERS = (1, 16, 64)
@@ -206,38 +207,44 @@ def resident(pid: int) -> float:
 
 
 def cold_start() -> None:
-    """First calls, each of a new instance, against the bare interpreter."""
+    """First calls, each of a new instance, against the interpreter of the function's runtime."""
     ratios, colds = [], []
-    for _ in range(ROUNDS):
+    for _ in range(COLD_ROUNDS):
         with process(sys.executable, str(HERE / "serve.py"), "gateway") as gateway:
             url, _ = line(gateway), line(gateway)
-            settle(gateway.pid)
-            plain = timed_interpreter()
+            interpreter = settle(gateway.pid)
+            plain = timed_interpreter(interpreter)
             began = time.perf_counter()
             urllib.request.urlopen(url, data=b"{}").read()
             colds.append((time.perf_counter() - began) * 1000)
             ratios.append(colds[-1] / plain)
     print(
-        f"cold start: {statistics.median(colds):.0f} ms, {statistics.median(ratios):.1f} times "
-        "`python3 -I -c pass` of the same interpreter"
+        f"cold start: {statistics.median(colds):.1f} ms, {statistics.median(ratios):.2f} times "
+        "`python3 -I -c pass` of the runtime's interpreter"
     )
 
 
-def settle(pid: int) -> None:
-    """Until the gateway has its first agent waiting."""
-    deadline = time.monotonic() + 10
+def settle(pid: int) -> str:
+    """Until the gateway's agent has its runtime waiting and all is at rest. Returns the runtime's interpreter."""
+    deadline, before = time.monotonic() + 10, -1.0
     while time.monotonic() < deadline:
-        agents = psutil.Process(pid).children()
-        if agents and agents[0].status() == psutil.STATUS_SLEEPING and agents[0].cpu_times().user > 0.02:
-            return
+        # An agent that no runtime needs may just be ending.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            waiting = [child for agent in psutil.Process(pid).children() for child in agent.children()]
+            used = sum(cpu(each.pid) for each in waiting)
+            if waiting and used == before:
+                return waiting[0].cmdline()[0]
+            before = used
+        time.sleep(SETTLED)
+    raise SystemExit("the gateway has no runtime waiting")
 
 
-def timed_interpreter() -> float:
+def timed_interpreter(interpreter: str) -> float:
     """The interpreter's own start, in ms: the middle of five."""
     times = []
     for _round in range(5):
         began = time.perf_counter()
-        subprocess.run([os.path.realpath(sys.executable), "-I", "-c", "pass"], check=True)
+        subprocess.run([interpreter, "-I", "-c", "pass"], check=True)
         times.append((time.perf_counter() - began) * 1000)
     return statistics.median(times)
 
@@ -247,14 +254,21 @@ def memory() -> None:
     with process(sys.executable, str(HERE / "serve.py"), "gateway") as gateway:
         url, _ = line(gateway), line(gateway)
         print(f"idle gateway: {resident(gateway.pid):.0f} MB resident")
+        settle(gateway.pid)
+        instances("waiting instance", gateway.pid)
         urllib.request.urlopen(url, data=b"{}").read()
-        for agent in psutil.Process(gateway.pid).children():
-            for runtime in agent.children():
-                total = sum(each.memory_full_info().pss for each in (agent, runtime)) / 1e6
-                print(
-                    f"idle instance: agent {resident(agent.pid):.1f} MB and runtime {resident(runtime.pid):.1f} MB "
-                    f"resident, {total:.1f} MB together (PSS)"
-                )
+        instances("idle instance", gateway.pid)
+
+
+def instances(what: str, pid: int) -> None:
+    """The memory of the first of the gateway's agents that has a runtime, and of that."""
+    agents = [agent for agent in psutil.Process(pid).children() if agent.children()]
+    agent, runtime = agents[0], agents[0].children()[0]
+    total = sum(each.memory_full_info().pss for each in (agent, runtime)) / 1e6
+    print(
+        f"{what}: agent {resident(agent.pid):.1f} MB and runtime {resident(runtime.pid):.1f} MB "
+        f"resident, {total:.1f} MB together (PSS)"
+    )
 
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ import uvloop
 from mayfly_gateway.backends.local.deployer import Deployer
 from mayfly_gateway.backends.local.instances import LocalBackend
 from mayfly_gateway.catalogue import Catalogue
-from mayfly_gateway.fleet import _connect, _specialise
+from mayfly_gateway.greeting import connect, specialise
 from mayfly_gateway.logs import Logs
 from mayfly_gateway.server import Gateway
 from mayfly_gateway.settings import Settings
-from mayfly_gateway.upstream import AgentEvents
+from mayfly_gateway.upstream import AgentConnection, AgentEvents
 
 FUNCTIONS = {"echo": "return event", "wait": "time.sleep(0.02); return event"}
 MANIFEST = """---
@@ -84,8 +84,9 @@ async def agents(home: Path, name: str, count: int) -> None:
     )
     for _ in range(count):
         instance = await backend.launch(target)
-        connection = await _connect(instance, nothing)
-        await _specialise(connection, instance)
+        connection = AgentConnection(nothing)
+        await connect(instance, connection)
+        await specialise(connection, instance)
         print(f"unix:{instance.address}#{instance.token}", flush=True)
     await asyncio.to_thread(sys.stdin.read)
     await backend.close()
