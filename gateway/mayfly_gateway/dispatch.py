@@ -18,6 +18,7 @@ from mayfly_gateway.backends import Backend, Instance
 from mayfly_gateway.catalogue import Target
 from mayfly_gateway.elsewhere import Elsewhere
 from mayfly_gateway.fleet import Fleet, FleetEvents
+from mayfly_gateway.http_errors import MisdirectedRequestException
 from mayfly_gateway.pool import NO_DIGEST, Invocation, LiveInstance, Pool
 from mayfly_gateway.request import Call
 from mayfly_gateway.settings import Settings
@@ -82,10 +83,12 @@ class Dispatcher:
 
         Raises:
             TooManyRequestsException: a concurrency limit is reached.
-            ServiceUnavailableException: the gateway is stopping.
+            ServiceUnavailableException: the gateway is stopping; for a call that another one has sent on it is the
+                MisdirectedRequestException, after which that one finds the next owner.
         """
         if self._stopped is not None:
-            raise ServiceUnavailableException("The gateway is stopping and takes no more invocations.")
+            refused = MisdirectedRequestException if call.forwarded else ServiceUnavailableException
+            raise refused("The gateway is stopping and takes no more invocations.")
         reason = self._admission.admit(target.function)
         if reason is not None:
             raise TooManyRequestsException(reason)

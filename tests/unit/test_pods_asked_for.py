@@ -255,12 +255,26 @@ def test_a_trouble_ends_no_launch_that_has_its_pod_coming(placement, loop):
     assert placement.hopeless(10) == ([], None)
 
 
-def test_a_pod_that_ended_as_it_started_is_a_trouble(placement, loop):
+def test_pods_that_end_as_they_start_are_a_trouble_and_a_single_one_is_an_accident(placement, loop):
     crash = Trouble(Reason.INSTANCES_CRASHING, "the instance ended: exit status 2")
     waiter = wait(placement, loop)
-    placement.see(starting(), 0)
-    placement.see(pod(ended=True, trouble=crash), 1)
-    assert placement.hopeless(1) == ([waiter], crash)
+    placement.see(starting("a"), 0)
+    placement.see(pod("a", ended=True, trouble=crash), 1)
+    assert placement.hopeless(1) == ([], None)
+    placement.see(starting("b"), 2)
+    placement.see(pod("b", ended=True, trouble=crash), 3)
+    assert placement.hopeless(3) == ([waiter], crash)
+
+
+def test_accidents_are_forgotten_when_a_pod_runs(placement, loop):
+    crash = Trouble(Reason.INSTANCES_CRASHING, "the instance ended: exit status 2")
+    for uid in ("a", "b", "c"):
+        placement.see(starting(uid), 0)
+        placement.see(pod(uid, ended=True, trouble=crash), 1)
+        start(placement, f"{uid}-next")
+        placement.forget(f"{uid}-next")
+    wait(placement, loop)
+    assert placement.hopeless(100) == ([], None)
 
 
 class AnyOrder(RuleBasedStateMachine):

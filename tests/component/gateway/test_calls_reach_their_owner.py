@@ -255,3 +255,20 @@ async def test_a_function_that_is_gone_everywhere_is_not_found(pair):
     status, headers, body = await client.reply()
     assert (status, headers["x-amzn-errortype"]) == (404, "ResourceNotFoundException")
     assert b"function:hello:$LATEST" in body
+
+
+async def test_a_gateway_that_stops_sends_back_what_others_have_sent_on(pair):
+    busy, peer = await pair.owner.client(), await pair.owner.client()
+    busy.invoke(HOLD)
+    await pair.owner.until(lambda: pair.owner.agents.invocations)
+    peer.send(
+        b"POST /2015-03-31/functions/hello/invocations HTTP/1.1\r\n"
+        b"Mayfly-Forwarded: %b 00000000-0000-4000-8000-000000000000\r\nContent-Length: 2\r\n\r\n{"
+        % TOKEN.encode()
+    )
+    await pair.owner.until(lambda: any(each._state == 1 for each in pair.owner.gateway._front.connections))
+    stopping = asyncio.create_task(pair.owner.gateway.stop())
+    await pair.owner.until(lambda: pair.owner.gateway.dispatcher._stopped is not None)
+    peer.send(b"}")
+    assert (await peer.reply())[0] == 421
+    await stopping

@@ -186,7 +186,8 @@ class Kubelet:
         self.script(agent)
         agent.on_close = lambda: self.end(key, exit_code=0, reason="Completed")
         await agent.listen()
-        self.server.change(PODS, key, status=running(address))
+        if key in self.server.objects[PODS]:
+            self.server.change(PODS, key, status=running(address))
         return agent
 
     def end(self, key: tuple[str, str], *, exit_code: int, reason: str) -> None:

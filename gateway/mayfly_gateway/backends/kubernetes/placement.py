@@ -72,6 +72,7 @@ class Placement:
         self.waiting: deque[Waiter] = deque()
         self.placed: dict[str, Placed] = {}
         self._blocked: tuple[Trouble, float] | None = None
+        self._crashes = 0
 
     # What is seen.
 
@@ -81,7 +82,7 @@ class Placement:
         if pod.ended or (pod.leaving and (placed is None or placed.state is not State.USED)):
             self.forget(pod.uid)
             if placed is not None and placed.state is State.STARTING and pod.trouble is not None:
-                self.block(pod.trouble, now)
+                self._crashed(pod.trouble, now)
             return
         found_running = placed is None
         if placed is None:
@@ -89,6 +90,7 @@ class Placement:
         placed.pod = pod
         placed.troubled_since = (placed.troubled_since or now) if pod.trouble is not None else None
         if placed.state is State.STARTING and pod.running:
+            self._crashes = 0
             self._change(placed, State.UNKNOWN if found_running else State.BARE, now)
 
     def claim(self, pod: Pod, state: State, now: float) -> None:
@@ -109,6 +111,12 @@ class Placement:
         placed = self.placed.get(uid)
         if placed is not None and placed.state is not state and placed.state is not State.LOST:
             self._change(placed, state, now)
+
+    def _crashed(self, trouble: Trouble, now: float) -> None:
+        """A pod ended before it was of use. One is an accident, such as a drained node, and is replaced."""
+        self._crashes += 1
+        if self._crashes > 1:
+            self.block(trouble, now)
 
     # What follows.
 

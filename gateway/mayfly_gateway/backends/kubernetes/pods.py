@@ -102,8 +102,11 @@ def _waiting_reason(reason: str) -> Reason | None:
     return None
 
 
-def _end(item: PodObject, state: ContainerState) -> Trouble:
+def _end(item: PodObject, state: ContainerState) -> Trouble | None:
     ended = state.terminated
+    if ended is not None and ended.exit_code == 0:
+        # It was told to close, maybe by a former owner, before it was seen to run.
+        return None
     if ended is None:
         return Trouble(Reason.INSTANCES_CRASHING, f"{item.status.reason}: {item.status.message}".strip(": "))
     how = ended.reason if ended.reason not in ("", "Error", "Completed") else f"exit status {ended.exit_code}"
