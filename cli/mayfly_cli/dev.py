@@ -39,11 +39,13 @@ def run(paths: list[Path], *, host: str, port: int, namespace: str, account_limi
     """Serve the functions until a signal comes. Returns the exit status: 1 if it could not go on."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[present.Trouble()])
     home = Path(tempfile.mkdtemp(prefix="mayfly-"))
+    limit = account_limit or affordable_instances()
     settings = Settings(
         host=host,
         port=port,
         namespace=namespace,
-        account_limit=account_limit or affordable_instances(),
+        account_limit=limit,
+        unreserved_minimum=limit // 10,
         stop_time=STOP_TIME,
     )
     try:

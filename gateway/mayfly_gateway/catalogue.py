@@ -20,7 +20,8 @@ class Target:
 
     `digest` names the content: code and every setting that an instance is started with. Instances of another
     digest retire. `memory_size` in MB; `timeout` and `keep_alive` in seconds; `version` is a number or `$LATEST`;
-    `concurrency` is how many invocations one instance takes at once; `source` is the path of the
+    `concurrency` is how many invocations one instance takes at once; `provisioned`: how many instances are kept
+    initialised for the version itself; `source` is the path of the
     manifest, to which a code directory is relative. `arn` is the function's, without a qualifier. `function` is
     (namespace, name), the key to whatever is kept per function; `key` has the version as well.
     """
@@ -36,6 +37,7 @@ class Target:
     keep_alive: float
     concurrency: int
     reserved: int | None
+    provisioned: int | None = None
     digest: str
     spec: FunctionSpec = field(repr=False)
     source: str | None = None
@@ -57,6 +59,7 @@ def target_of(
     name: str,
     digest: str,
     version: str = LATEST,
+    provisioned: int | None = None,
     source: str | None = None,
 ) -> Target:
     """The target of a function's version, by default of its `$LATEST`; `name` is its Lambda name."""
@@ -70,6 +73,7 @@ def target_of(
         keep_alive=spec.keep_alive,
         concurrency=spec.max_concurrency,
         reserved=spec.reserved_concurrent_executions,
+        provisioned=provisioned,
         digest=digest,
         spec=spec,
         source=source,

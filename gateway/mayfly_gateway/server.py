@@ -15,6 +15,7 @@ from mayfly_gateway.catalogue import Catalogue, Target
 from mayfly_gateway.dispatch import Dispatcher, OnReport
 from mayfly_gateway.front import Front
 from mayfly_gateway.invoke import Invoke, IsStale
+from mayfly_gateway.lambda_api.limits import Limits
 from mayfly_gateway.lambda_api.registry import Registry
 from mayfly_gateway.lambda_api.routes import LambdaApi
 from mayfly_gateway.logs import Logs
@@ -109,7 +110,8 @@ class Gateway:
         if archives is not None:
             archives.add_to(app)
         if registry is not None:
-            api = LambdaApi(registry, cluster=settings.cluster, namespace=settings.namespace)
+            limits = Limits(settings.account_limit, settings.unreserved_minimum)
+            api = LambdaApi(registry, limits, cluster=settings.cluster, namespace=settings.namespace)
             api.add_to(app, knows=self.catalogue.knows, bodies=bodies, bounds=bounds)
         self._runner = web.AppRunner(
             app,

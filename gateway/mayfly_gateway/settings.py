@@ -27,7 +27,8 @@ class Bounds:
 class Settings:
     """One gateway process. `cluster` stands where AWS has the region, a namespace where it has the account.
 
-    `account_limit` bounds the running invocations of a namespace (AWS: 1,000 per account and region).
+    `account_limit` bounds the running invocations of a namespace (AWS: 1,000 per account and region), of which at
+    least `unreserved_minimum` cannot be reserved through the Lambda API.
     `launch_time` is how long an instance may take until it can be given an invocation, and how long a call waits for
     one at the most; `leave_time` how long a
     gateway that will stop goes on to accept calls, so that whoever sends them learns of it; `stop_time` how long
@@ -39,6 +40,7 @@ class Settings:
     cluster: str = "local"
     namespace: str = "default"
     account_limit: int = 1000
+    unreserved_minimum: int = 100
     launch_time: float = 60.0
     leave_time: float = 0.0
     stop_time: float = 5.0

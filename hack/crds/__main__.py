@@ -51,6 +51,7 @@ COLUMNS = {
         column("Wanted", ".spec.instances", "integer"),
         column("Instances", ".status.instances", "integer"),
         column("Aliases", ".status.aliases"),
+        column("Provisioned", ".spec.provisionedConcurrentExecutions", "integer", wide=True),
         column("Description", ".spec.description", wide=True),
         column("Code", ".spec.codeSha256", wide=True),
         _AGE,

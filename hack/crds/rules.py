@@ -150,6 +150,11 @@ OBJECT_RULES: dict[str, list[Rule]] = {
             "metadata.name is <functionName>.<number>, or <functionName>.latest for $LATEST",
         ),
         rule(
+            "!self.metadata.name.endsWith('.latest') || !has(self.spec.provisionedConcurrentExecutions)",
+            "provisionedConcurrentExecutions is not allowed with $LATEST: publish a version first",
+            ".spec.provisionedConcurrentExecutions",
+        ),
+        rule(
             "self.metadata.name.endsWith('.latest') || !has(oldSelf.spec.configuration) || "
             + " && ".join(
                 ["has(self.spec.configuration)", *(_UNCHANGED.format(*each) for each in _SNAPSHOT.items())]

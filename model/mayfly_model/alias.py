@@ -15,6 +15,7 @@ from mayfly_model.labels import LATEST_SUFFIX, alias_name, split_name
 from mayfly_model.metadata import Metadata, ObjectName
 from mayfly_model.names import LATEST, VERSION_NUMBER_PATTERN
 from mayfly_model.part import Observed, Part, broken, text, whole_number
+from mayfly_model.provisioned import ProvisionedStatus
 from mayfly_model.version import FunctionVersion
 
 AliasObjectName = Annotated[
@@ -85,6 +86,8 @@ class AliasStatus(Observed):
     """Version that calls by this alias reach: what the spec said when every version that it named was there."""
     routing: Routing | None = None
     """The second version that gets a share of them; none when absent."""
+    provisioned_concurrency: ProvisionedStatus | None = None
+    """What became of the instances that are kept initialised."""
     conditions: Conditions = ()
     """Ready says whether calls by this alias are answered, and if not, why."""
 
@@ -107,6 +110,12 @@ class Alias(Part):
     def alias(self) -> str:
         """The alias as callers name it."""
         return split_name(self.metadata.name)[1]
+
+    @property
+    def serves_what_it_says(self) -> bool:
+        """Whether calls by it reach what the spec says, as far as the operator has seen."""
+        said, served = self.spec, self.status
+        return (said.function_version, said.routing) == (served.function_version, served.routing)
 
     @property
     def versions(self) -> frozenset[str]:

@@ -80,6 +80,12 @@ class ResourceNotFoundException(LambdaError):
     message_key = "Message"
 
 
+class ProvisionedConcurrencyConfigNotFoundException(LambdaError):
+    """The version or alias has no provisioned concurrency."""
+
+    status = 404
+
+
 class UnknownOperationException(LambdaError):
     """No operation of the API has this path or method."""
 

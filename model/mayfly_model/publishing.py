@@ -104,7 +104,7 @@ def publication_as(
 
 
 def _publication(latest: VersionSpec, number: int, description: str | None) -> Publication:
-    changes = {"function_version": str(number), "instances": None}
+    changes = {"function_version": str(number), "instances": None, "provisioned_concurrent_executions": None}
     if description is not None:
         changes["description"] = description
     return Publication(number, latest.model_copy(update=changes))

@@ -16,6 +16,7 @@ from mayfly_model.labels import split_name, version_name
 from mayfly_model.metadata import Metadata, ObjectName
 from mayfly_model.names import FUNCTION_VERSION_PATTERN, LATEST
 from mayfly_model.part import Observed, Part, broken, text, whole_number
+from mayfly_model.provisioned import ProvisionedStatus
 
 VersionObjectName = Annotated[
     str,
@@ -59,6 +60,10 @@ class VersionSpec(Part):
     revision retire. Written by the operator."""
     instances: Annotated[int | None, whole_number(0, limits.INSTANCES_MAX)] = None
     """How many instances there should be; none when absent. Written by the gateway as calls come and go."""
+    provisioned_concurrent_executions: Annotated[
+        int | None, whole_number(1, limits.RESERVED_CONCURRENCY_MAX)
+    ] = None
+    """Instances that are kept initialised at all times; not for $LATEST. Unlike what is published, it may change."""
 
 
 class RetiredInstance(Observed):
@@ -95,6 +100,8 @@ class VersionStatus(Observed):
         Field(max_length=limits.ALIASES_MAX),
     ] = ()
     """Aliases that refer to the version, in the alphabet's order. While there are any, it cannot be deleted."""
+    provisioned_concurrency: ProvisionedStatus | None = None
+    """What became of the instances that are kept initialised."""
     retired: Annotated[tuple[RetiredInstance, ...], Field(max_length=limits.RETIRED_MAX)] = ()
     """Instances that the operator must delete: they hang, were lost, or run what is no more."""
     claimed: Annotated[tuple[ClaimedInstance, ...], Field(max_length=limits.CLAIMED_MAX)] = ()
@@ -136,5 +143,11 @@ class Version(Part):
                 f"found {self.spec.function_version}; allowed: {version}, as the name says",
                 "spec",
                 "functionVersion",
+            )
+        if self.is_latest and self.spec.provisioned_concurrent_executions is not None:
+            raise broken(
+                "not allowed with $LATEST: publish a version first",
+                "spec",
+                "provisionedConcurrentExecutions",
             )
         return self

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from mayfly_model.conditions import Reason
 from mayfly_model.sizing import fits_a_pool
@@ -162,9 +162,12 @@ class PodView(Identity):
     ending: Ending | None
 
 
+_OTHERS: Final = frozenset({"instances", "provisionedConcurrentExecutions"})
+
+
 def digest(spec: Json) -> str:
-    """Names what is applied to a Version, `instances` excepted, for it is the gateway's."""
-    content = {key: value for key, value in spec.items() if key != "instances"}
+    """Names what is applied to a Version, without what others write there."""
+    content = {key: value for key, value in spec.items() if key not in _OTHERS}
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -20,9 +20,9 @@ READ = frozenset({"get", "list", "watch"})
 PERMISSIONS: dict[str, dict[Target, frozenset[str]]] = {
     "mayfly-gateway": {
         Target("cluster", "mayfly.dev", "aliases"): READ | {"create", "patch", "delete"},
-        Target("cluster", "mayfly.dev", "functions"): frozenset({"get", "list"}),
+        Target("cluster", "mayfly.dev", "functions"): frozenset({"get", "list", "patch"}),
         Target("cluster", "mayfly.dev", "functions/status"): frozenset({"patch"}),
-        Target("cluster", "mayfly.dev", "versions"): READ | {"create", "delete"},
+        Target("cluster", "mayfly.dev", "versions"): READ | {"create", "patch", "delete"},
         Target("cluster", "mayfly.dev", "versions/scale"): frozenset({"patch"}),
         Target("cluster", "mayfly.dev", "versions/status"): frozenset({"patch"}),
         Target("cluster", "", "pods"): READ,

@@ -51,12 +51,13 @@ def version(of, number=None, *, status=None, **metadata_):
     return stored.version(item)
 
 
-def alias(**spec):
+def alias(*, status=None, **spec):
     item = {
         "apiVersion": "mayfly.dev/v1beta1",
         "kind": "Alias",
         "metadata": metadata("hello.live"),
         "spec": {"functionName": "hello", "functionVersion": "1", **spec},
+        "status": status or {},
     }
     return stored.alias(item)
 
@@ -72,9 +73,9 @@ def ready(reason, *, status="False", revision=None, message="why"):
     return {"conditions": [condition if revision is None else {**condition, "revision": revision}]}
 
 
-def as_modelled(operation, answer):
+def as_modelled(operation, answer, status=200):
     """The answer, which has nothing that AWS's model does not know."""
-    assert problems(operation, 200, REQUEST, json.dumps(answer).encode()) == []
+    assert problems(operation, status, REQUEST, json.dumps(answer).encode()) == []
     return answer
 
 
@@ -267,3 +268,50 @@ def test_a_patch_says_what_differs_and_no_more():
         "description": "a",
         "routing": before["routing"],
     }
+
+
+def provisioned(number=5, *, routing=None, told=None, serves="1"):
+    status = {"functionVersion": serves, **({"provisionedConcurrency": told} if told else {})}
+    more = {"routing": routing} if routing else {}
+    item = alias(status=status, provisionedConcurrentExecutions=number, **more)
+    answer = as_modelled("GetProvisionedConcurrencyConfig", shapes.provisioned(item))
+    assert answer.pop("LastModified") == "2026-11-25T02:33:48.000+0000"
+    return tuple(answer.values())
+
+
+READY = {"requested": 5, "allocated": 5, "available": 5, "status": "READY"}
+
+
+def test_provisioned_concurrency_is_in_progress_until_the_status_says_otherwise():
+    assert provisioned() == (5, 0, 0, "IN_PROGRESS")
+    assert provisioned(told={**READY, "available": 3, "status": "IN_PROGRESS"}) == (5, 5, 3, "IN_PROGRESS")
+    assert provisioned(told=READY) == (5, 5, 5, "READY")
+
+
+def test_provisioned_concurrency_of_another_number_is_in_progress():
+    assert provisioned(7, told=READY) == (7, 5, 5, "IN_PROGRESS")
+
+
+def test_provisioned_concurrency_is_in_progress_while_its_alias_moves():
+    assert provisioned(told=READY, serves="2") == (5, 5, 5, "IN_PROGRESS")
+    assert provisioned(told=READY, routing={"additionalVersion": "2", "weight": 0.1})[3] == "IN_PROGRESS"
+
+
+def test_provisioned_concurrency_that_failed_says_why():
+    reason = "FUNCTION_ERROR_INIT_FAILURE"
+    failed = {"requested": 5, "status": "FAILED", "statusReason": reason}
+    assert provisioned(told=failed) == (5, 0, 0, "FAILED", reason)
+
+
+def test_what_is_asked_for_of_a_version_is_its_own():
+    hello = function()
+    item = {
+        "metadata": metadata("hello.1"),
+        "spec": {**applied(version(hello, 1).item.spec), "provisionedConcurrentExecutions": 3},
+        "status": {"provisionedConcurrency": {**READY, "requested": 3}},
+    }
+    asked = stored.version(item)
+    answer = as_modelled("GetProvisionedConcurrencyConfig", shapes.provisioned(asked))
+    assert (answer["RequestedProvisionedConcurrentExecutions"], answer["Status"]) == (3, "READY")
+    begun = as_modelled("PutProvisionedConcurrencyConfig", shapes.provision_begun(asked), 202)
+    assert begun["Status"] == "IN_PROGRESS"

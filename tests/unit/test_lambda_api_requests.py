@@ -7,11 +7,14 @@ import pytest
 from mayfly_gateway.lambda_api.members import parse_body
 from mayfly_gateway.lambda_api.requests import (
     Weights,
+    need_qualifier,
     not_qualified,
     parse_alias,
     parse_alias_name,
     parse_listing,
+    parse_provision,
     parse_publish,
+    parse_reservation,
     parse_subject,
 )
 from mayfly_model.errors import (
@@ -141,3 +144,24 @@ def test_a_page_is_asked_for_by_marker_and_size():
 def test_a_page_of_another_size_is_refused(items):
     with pytest.raises(LambdaError):
         parse_listing({"MaxItems": items})
+
+
+def test_a_reservation_is_a_number_and_may_be_none_at_all():
+    assert parse_reservation({"ReservedConcurrentExecutions": 0}) == 0
+    assert "Member must not be null" in told(ValidationException, parse_reservation, {})
+    negative = told(ValidationException, parse_reservation, {"ReservedConcurrentExecutions": -1})
+    assert negative.endswith("Member must have value greater than or equal to 0")
+
+
+@pytest.mark.parametrize("number", ["many", 1.5, True, [], {}])
+def test_a_reservation_of_another_type_is_refused(number):
+    told(InvalidRequestContentException, parse_reservation, {"ReservedConcurrentExecutions": number})
+
+
+def test_a_provision_needs_a_number_and_a_qualifier():
+    assert parse_provision({"ProvisionedConcurrentExecutions": 5}, "live") == 5
+    message = told(ValidationException, parse_provision, {"ProvisionedConcurrentExecutions": 0}, None)
+    assert message.startswith("2 validation errors detected: ")
+    assert "Value null at 'qualifier' failed to satisfy constraint: Member must not be null" in message
+    need_qualifier("1")
+    told(ValidationException, need_qualifier, None)

@@ -9,6 +9,7 @@ from typing import Final
 from mayfly_gateway.lambda_api import shapes
 from mayfly_gateway.lambda_api.lookup import Lookup
 from mayfly_gateway.lambda_api.paging import page
+from mayfly_gateway.lambda_api.provisioned import UNPUBLISHED, check_version
 from mayfly_gateway.lambda_api.registry import ChangedError, Registry, Stored, TakenError
 from mayfly_gateway.lambda_api.requests import AliasChange, Listing, Subject, Weights, not_qualified
 from mayfly_gateway.lambda_api.versions import wrong_revision
@@ -114,7 +115,16 @@ class Aliases:
         changes = {"function_version": version, "routing": routing}
         if wanted.description is not None:
             changes["description"] = wanted.description
-        return spec.model_copy(update=changes)
+        changed = spec.model_copy(update=changes)
+        if spec.provisioned_concurrent_executions is not None:
+            await self._check_provisioned(function, changed)
+        return changed
+
+    async def _check_provisioned(self, function: Stored[Function], spec: AliasSpec) -> None:
+        """An alias with provisioned concurrency takes it along, where that can be."""
+        if spec.function_version == LATEST:
+            raise InvalidParameterValueException(UNPUBLISHED)
+        check_version(spec.function_version, await self._registry.provisioned(function))
 
     async def _routing(
         self, subject: Subject, function: Stored[Function], wanted: AliasChange

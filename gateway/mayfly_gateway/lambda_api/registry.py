@@ -3,7 +3,7 @@
 Rule: a change is made to the object that was read, or not at all; who decided by an older one is told to decide again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -118,4 +118,30 @@ class Registry(Protocol):
 
     async def delete_alias(self, function: Stored[Function], alias: Stored[Alias]) -> None:
         """Delete it; one that is gone is no trouble."""
+        ...
+
+    def reserved(self, namespace: str) -> Iterable[tuple[str, int]]:
+        """The functions of a namespace that have reserved concurrency, by Lambda name, and how much."""
+        ...
+
+    async def reserve(self, function: Stored[Function], concurrency: int | None) -> None:
+        """Have the function reserve so much, or nothing; returns once that holds here.
+
+        Raises:
+            ChangedError: it is gone.
+        """
+        ...
+
+    async def provisioned(self, function: Stored[Function]) -> Mapping[str, int]:
+        """How many instances are asked for ahead of calls, by version number and alias; only those that have any."""
+        ...
+
+    async def provision(
+        self, function: Stored[Function], version: Stored[Version], concurrency: int | None
+    ) -> Stored[Version]:
+        """Have so many instances of a published version initialised ahead of calls, or none.
+
+        Raises:
+            ChangedError: it is gone.
+        """
         ...

@@ -193,3 +193,42 @@ def parse_listing(query: Mapping[str, str], *, most: int = _PAGE_MAX) -> Listing
     version = read.text("FunctionVersion", pattern=VERSION_PATTERN, most=_VERSION_LENGTH)
     read.check()
     return Listing(marker=query.get("Marker") or None, most=items, version=version)
+
+
+def parse_reservation(body: Json) -> int:
+    """Read PutFunctionConcurrency.
+
+    Raises:
+        LambdaError: it is malformed.
+    """
+    return _number(body, "ReservedConcurrentExecutions", least=0)
+
+
+def parse_provision(body: Json, qualifier: str | None) -> int:
+    """Read PutProvisionedConcurrencyConfig, which needs a qualifier.
+
+    Raises:
+        LambdaError: it is malformed.
+    """
+    return _number({**body, "Qualifier": qualifier}, "ProvisionedConcurrentExecutions", "Qualifier", least=1)
+
+
+def need_qualifier(qualifier: str | None) -> None:
+    """Refuse a request that must say which version or alias it means, and does not.
+
+    Raises:
+        ValidationException: there is none.
+    """
+    read = Members({"Qualifier": qualifier})
+    read.text("Qualifier", required=True)
+    read.check()
+
+
+def _number(body: Json, name: str, *also: str, least: int) -> int:
+    read = Members(body)
+    number = read.number(name, least=least, required=True)
+    for each in also:
+        read.text(each, required=True)
+    read.check()
+    assert number is not None  # noqa: S101 - `check` has seen to it
+    return number

@@ -9,8 +9,12 @@ from aiohttp import web
 from mayfly_gateway.bodies import Bodies
 from mayfly_gateway.lambda_api import requests
 from mayfly_gateway.lambda_api.aliases import Aliases
+from mayfly_gateway.lambda_api.concurrency import Concurrency
+from mayfly_gateway.lambda_api.limits import Limits
 from mayfly_gateway.lambda_api.lookup import Lookup
 from mayfly_gateway.lambda_api.members import Json, parse_body
+from mayfly_gateway.lambda_api.paging import PAGE
+from mayfly_gateway.lambda_api.provisioned import Provisioned
 from mayfly_gateway.lambda_api.registry import Registry
 from mayfly_gateway.lambda_api.requests import Subject
 from mayfly_gateway.lambda_api.versions import Versions
@@ -23,6 +27,7 @@ BODY_BYTES = 64 * 1024
 """Most bytes of a request: a description of 256 characters and a few names are far below."""
 
 _FUNCTION = "/2015-03-31/functions/{name}"
+_PROVISIONED = "/2019-09-30/functions/{name}/provisioned-concurrency"
 
 Operation = Callable[[web.Request, Subject], Awaitable[Json | None]]
 
@@ -30,13 +35,15 @@ Operation = Callable[[web.Request, Subject], Awaitable[Json | None]]
 class LambdaApi:
     """The handlers; `registry` is where the objects are, `cluster` what ARNs call it."""
 
-    def __init__(self, registry: Registry, *, cluster: str, namespace: str) -> None:
+    def __init__(self, registry: Registry, limits: Limits, *, cluster: str, namespace: str) -> None:
         """`namespace` is that of a request which names none."""
         self._cluster = cluster
         self._namespace = namespace
         lookup = Lookup(registry, cluster=cluster)
         self._versions = Versions(registry, lookup)
         self._aliases = Aliases(registry, lookup)
+        self._concurrency = Concurrency(registry, lookup, limits)
+        self._provisioned = Provisioned(registry, lookup, limits)
 
     def add_to(
         self, app: web.Application, *, knows: Callable[[str], bool], bodies: Bodies, bounds: Bounds
@@ -61,6 +68,12 @@ class LambdaApi:
             ("GET", alias, 200, self._get_alias),
             ("PUT", alias, 200, self._update_alias),
             ("DELETE", alias, 204, self._delete_alias),
+            ("PUT", "/2017-10-31/functions/{name}/concurrency", 200, self._put_concurrency),
+            ("DELETE", "/2017-10-31/functions/{name}/concurrency", 204, self._delete_concurrency),
+            ("GET", "/2019-09-30/functions/{name}/concurrency", 200, self._get_concurrency),
+            ("PUT", _PROVISIONED, 202, self._put_provisioned),
+            ("GET", _PROVISIONED, 200, self._get_provisioned),
+            ("DELETE", _PROVISIONED, 204, self._delete_provisioned),
         )
 
     def _handler(
@@ -136,6 +149,32 @@ class LambdaApi:
 
     async def _delete_alias(self, request: web.Request, subject: Subject) -> None:
         await self._aliases.delete(subject, requests.parse_alias_name(_alias(request)))
+
+    async def _put_concurrency(self, request: web.Request, subject: Subject) -> Json:
+        wanted = requests.parse_reservation(await self._body(request))
+        return await self._concurrency.put(subject, wanted)
+
+    async def _get_concurrency(self, _request: web.Request, subject: Subject) -> Json:
+        return await self._concurrency.get(subject)
+
+    async def _delete_concurrency(self, _request: web.Request, subject: Subject) -> None:
+        await self._concurrency.delete(subject)
+
+    async def _put_provisioned(self, request: web.Request, subject: Subject) -> Json:
+        wanted = requests.parse_provision(await self._body(request), subject.qualifier)
+        return await self._provisioned.put(subject, wanted)
+
+    async def _get_provisioned(self, request: web.Request, subject: Subject) -> Json:
+        """AWS tells the list of them by a parameter."""
+        if request.query.get("List") == "ALL":
+            wanted = requests.parse_listing(request.query, most=PAGE)
+            return await self._provisioned.list(subject, wanted)
+        requests.need_qualifier(subject.qualifier)
+        return await self._provisioned.get(subject)
+
+    async def _delete_provisioned(self, _request: web.Request, subject: Subject) -> None:
+        requests.need_qualifier(subject.qualifier)
+        await self._provisioned.delete(subject)
 
 
 def _alias(request: web.Request) -> str:

@@ -73,10 +73,10 @@ def listed(configuration: Json) -> Json:
     return {name: value for name, value in configuration.items() if not name.startswith(_STATES)}
 
 
-def function_answer(configuration: Json, spec: FunctionSpec, reserved: int | None) -> Json:
-    """GetFunction's answer; `reserved` is the function's reserved concurrency, None where it has none."""
-    concurrency = {} if reserved is None else {"Concurrency": {"ReservedConcurrentExecutions": reserved}}
-    return {"Configuration": configuration, "Code": _code_location(spec.code), **concurrency}
+def function_answer(configuration: Json, spec: FunctionSpec, concurrency: int | None) -> Json:
+    """GetFunction's answer; `concurrency` is what the function reserves, None for nothing."""
+    answer = {"Configuration": configuration, "Code": _code_location(spec.code)}
+    return answer if concurrency is None else {**answer, "Concurrency": reserved(concurrency)}
 
 
 def revision_id(function: Stored[Function]) -> str:
@@ -96,6 +96,40 @@ def alias_configuration(alias: Stored[Alias], alias_arn: str) -> Json:
         "Description": spec.description,
         **({"RoutingConfig": {"AdditionalVersionWeights": weights}} if weights else {}),
         "RevisionId": alias_revision_id(alias.uid, alias.generation),
+    }
+
+
+def reserved(concurrency: int | None) -> Json:
+    """PutFunctionConcurrency's and GetFunctionConcurrency's answer; None for nothing reserved."""
+    return {} if concurrency is None else {"ReservedConcurrentExecutions": concurrency}
+
+
+def provisioned(item: Stored[Version] | Stored[Alias]) -> Json:
+    """GetProvisionedConcurrencyConfig's answer, of a version or an alias that has such a configuration."""
+    wanted = item.item.spec.provisioned_concurrent_executions
+    told = item.item.status.provisioned_concurrency
+    if told is None:
+        return provision_begun(item)
+    # What was told of another number, or before the alias moved, is no longer how it is.
+    moving = isinstance(item.item, Alias) and not item.item.serves_what_it_says
+    holds = told.requested == wanted and not moving
+    answer = {
+        "Status": told.status if holds else "IN_PROGRESS",
+        "AllocatedProvisionedConcurrentExecutions": told.allocated,
+        "AvailableProvisionedConcurrentExecutions": told.available,
+    }
+    reason = {"StatusReason": told.status_reason} if holds and told.status_reason else {}
+    return {**provision_begun(item), **answer, **reason}
+
+
+def provision_begun(item: Stored[Version] | Stored[Alias]) -> Json:
+    """PutProvisionedConcurrencyConfig's answer."""
+    return {
+        "RequestedProvisionedConcurrentExecutions": item.item.spec.provisioned_concurrent_executions,
+        "AllocatedProvisionedConcurrentExecutions": 0,
+        "AvailableProvisionedConcurrentExecutions": 0,
+        "Status": "IN_PROGRESS",
+        "LastModified": timestamp(item.changed),
     }
 
 

@@ -113,6 +113,7 @@ class VersionSpec(msgspec.Struct, frozen=True, rename="camel"):
     configuration: dict[str, Any] | None = None
     revision: str | None = None
     instances: int | None = None
+    provisioned_concurrent_executions: int | None = None
 
 
 class VersionStatus(msgspec.Struct, frozen=True):

@@ -63,6 +63,8 @@ async def run(settings: ClusterSettings) -> None:
             port=settings.port,
             cluster=settings.cluster,
             namespace=settings.namespace,
+            account_limit=settings.account_limit,
+            unreserved_minimum=settings.unreserved_minimum,
             leave_time=settings.leave_time,
             stop_time=settings.stop_time,
         )

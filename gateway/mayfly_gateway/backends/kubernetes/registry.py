@@ -4,29 +4,21 @@ Rule: nothing is kept. What is answered was read from the API server for that an
 some milliseconds, says only which object has a Lambda name and which numbers there are to look for.
 """
 
-import asyncio
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 
 from mayfly_gateway.backends.kubernetes import stored
-from mayfly_gateway.backends.kubernetes.api import MERGE, Api, ApiRefusedError, ApiUnavailableError
+from mayfly_gateway.backends.kubernetes.api import MERGE, Api, ApiRefusedError
 from mayfly_gateway.backends.kubernetes.stored import Json
+from mayfly_gateway.backends.kubernetes.told import seen, told
 from mayfly_gateway.backends.kubernetes.versions import version_key
 from mayfly_gateway.catalogue import Catalogue
-from mayfly_gateway.http_errors import AccessDeniedException
 from mayfly_gateway.lambda_api.registry import ChangedError, ReferencedError, Stored, T, TakenError
 from mayfly_model.alias import Alias, AliasSpec
-from mayfly_model.errors import (
-    InvalidParameterValueException,
-    LambdaError,
-    ResourceNotFoundException,
-    ServiceException,
-)
 from mayfly_model.function import Function
 from mayfly_model.labels import (
     GATEWAY_FIELD_MANAGER,
@@ -37,7 +29,7 @@ from mayfly_model.labels import (
 )
 from mayfly_model.limits import ALIAS_NAME_LENGTH, OBJECT_NAME_LENGTH
 from mayfly_model.names import LATEST, OBJECT_NAME_PATTERN
-from mayfly_model.objects import RefusedError, as_applied
+from mayfly_model.objects import as_applied
 from mayfly_model.publishing import Publication, applied
 from mayfly_model.version import Version
 
@@ -46,9 +38,6 @@ _MANAGER: Final = {"fieldManager": GATEWAY_FIELD_MANAGER}
 _PAGE: Final = 500
 _UNCOUNTED: Final = 100
 """How many of the last numbers are looked for that the catalogue does not have yet."""
-_SEEN_TIME: Final = 1.0
-"""Seconds that an answer waits for the watches to show what was written."""
-_LOOK: Final = 0.01
 _REFERENCED: Final = re.compile(
     r"Unable to delete version because the following aliases reference it: \[.*\]"
 )
@@ -103,7 +92,7 @@ class ClusterRegistry:
         manifest = stored.manifest("Version", function, name, applied(publication.spec))
         created = await self._create(stored.version, function.namespace, "versions", manifest)
         called = function.namespace, function.item.lambda_name
-        await _seen(lambda: number in self._catalogue.versions(*called))
+        await seen(lambda: number in self._catalogue.versions(*called))
         return created
 
     async def count(self, function: Stored[Function], number: int) -> Stored[Function]:
@@ -112,7 +101,7 @@ class ClusterRegistry:
             return function
         changes = {"metadata": {"uid": function.uid}, "status": {"lastPublishedVersion": number}}
         path = f"{_path(function.namespace, 'functions', function.name)}/status"
-        with _told():
+        with told():
             try:
                 return _read(stored.function, await self._patch(path, changes))
             except ApiRefusedError as error:
@@ -123,7 +112,7 @@ class ClusterRegistry:
 
     async def delete_version(self, function: Stored[Function], version: Stored[Version]) -> None:  # noqa: ARG002
         """The admission policy of the chart refuses it as well where aliases refer to it."""
-        with _told():
+        with told():
             try:
                 await self._delete("versions", version)
             except ApiRefusedError as error:
@@ -137,7 +126,7 @@ class ClusterRegistry:
         found: list[Stored[Alias]] = []
         query = {"limit": str(_PAGE)}
         while True:
-            with _told():
+            with told():
                 answer = msgspec.json.decode(await self._api.get(_path(function.namespace, "aliases"), query))
                 mine = (item for item in answer["items"] if item["spec"]["functionName"] == function.name)
                 read = [_of(function, stored.alias(item)) for item in mine]
@@ -168,32 +157,74 @@ class ClusterRegistry:
         if not changes:
             return alias
         patch = {"metadata": {"uid": alias.uid, "resourceVersion": alias.state}, "spec": changes}
-        with _told():
-            try:
-                content = await self._patch(_path(alias.namespace, "aliases", alias.name), patch)
-            except ApiRefusedError as error:
-                if error.status in _GONE:
-                    raise ChangedError from error
-                raise
-            changed = _read(stored.alias, content)
+        path = _path(alias.namespace, "aliases", alias.name)
+        changed = await self._change(stored.alias, path, patch)
         await self._routed(function, changed)
         return changed
 
     async def delete_alias(self, function: Stored[Function], alias: Stored[Alias]) -> None:  # noqa: ARG002
         """And no later one of its name."""
-        with _told():
+        with told():
             await self._delete("aliases", alias)
+
+    def reserved(self, namespace: str) -> Iterable[tuple[str, int]]:
+        """As the catalogue has it."""
+        functions = self._catalogue.functions(namespace)
+        return [(target.name, target.reserved) for target in functions if target.reserved is not None]
+
+    async def reserve(self, function: Stored[Function], concurrency: int | None) -> None:
+        """It is in the Function's spec, whoever wrote it last."""
+        changes = {"metadata": {"uid": function.uid}, "spec": {"reservedConcurrentExecutions": concurrency}}
+        await self._change(stored.function, _path(function.namespace, "functions", function.name), changes)
+        called = function.namespace, function.item.lambda_name
+        await seen(lambda: (now := self._catalogue.resolve(*called)) is None or now.reserved == concurrency)
+
+    async def provisioned(self, function: Stored[Function]) -> Mapping[str, int]:
+        """Of versions as the catalogue has it, of aliases as they are."""
+        versions = self._catalogue.versions(function.namespace, function.item.lambda_name)
+        found = {number: target.provisioned for number, target in versions.items()}
+        for alias in await self.aliases(function):
+            found[alias.item.alias] = alias.item.spec.provisioned_concurrent_executions
+        return {name: number for name, number in found.items() if number is not None}
+
+    async def provision(
+        self, function: Stored[Function], version: Stored[Version], concurrency: int | None
+    ) -> Stored[Version]:
+        """The one field of a published version that changes."""
+        changes = {"metadata": {"uid": version.uid}, "spec": {"provisionedConcurrentExecutions": concurrency}}
+        path = _path(version.namespace, "versions", version.name)
+        changed = await self._change(stored.version, path, changes)
+        called = function.namespace, function.item.lambda_name
+        number = version.item.function_version
+        await seen(
+            lambda: (
+                (now := self._catalogue.versions(*called).get(number)) is None
+                or now.provisioned == concurrency
+            )
+        )
+        return changed
+
+    async def _change(
+        self, read: Callable[[Json], Stored[T]], path: str, changes: Mapping[str, Any]
+    ) -> Stored[T]:
+        with told():
+            try:
+                return _read(read, await self._patch(path, changes))
+            except ApiRefusedError as error:
+                if error.status in _GONE:
+                    raise ChangedError from error
+                raise
 
     async def _routed(self, function: Stored[Function], alias: Stored[Alias]) -> None:
         """Wait until calls by the alias are led here as it says."""
         called = function.namespace, function.item.lambda_name
         wanted = stored.route(alias.item.spec)
-        await _seen(lambda: self._catalogue.aliases(*called).get(alias.item.alias) == wanted)
+        await seen(lambda: self._catalogue.aliases(*called).get(alias.item.alias) == wanted)
 
     async def _get(
         self, read: Callable[[Json], Stored[T]], namespace: str, kind: str, name: str
     ) -> Stored[T] | None:
-        with _told():
+        with told():
             try:
                 content = await self._api.get(_path(namespace, kind, name), {})
             except ApiRefusedError as error:
@@ -206,7 +237,7 @@ class ClusterRegistry:
     async def _create(
         self, read: Callable[[Json], Stored[T]], namespace: str, kind: str, manifest: Json
     ) -> Stored[T]:
-        with _told():
+        with told():
             try:
                 content = await self._api.create(_path(namespace, kind), manifest, _MANAGER)
             except ApiRefusedError as error:
@@ -238,35 +269,3 @@ def _read(read: Callable[[Json], Stored[T]], content: bytes) -> Stored[T]:
 def _of(function: Stored[Function], item: Stored[T] | None) -> Stored[T] | None:
     """The object, if it is this Function's, or nobody's yet."""
     return item if item is not None and item.owner in (None, function.uid) else None
-
-
-async def _seen(condition: Callable[[], bool]) -> None:
-    """Wait until the watches have shown something; not for long, for it is written in any case."""
-    for _ in range(round(_SEEN_TIME / _LOOK)):
-        if condition():
-            return
-        await asyncio.sleep(_LOOK)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Say what the API server says in AWS's terms."""
-    try:
-        yield
-    except ApiUnavailableError as error:
-        raise ServiceException(f"The Kubernetes API server cannot be asked just now: {error}") from error
-    except RefusedError as error:
-        raise InvalidParameterValueException(f"The object cannot be read: {error.message}") from error
-    except ApiRefusedError as error:
-        raise _refusal(error) from error
-
-
-def _refusal(error: ApiRefusedError) -> LambdaError:
-    message = str(error).partition(": ")[2]
-    if error.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
-        return InvalidParameterValueException(message)
-    if error.status == HTTPStatus.FORBIDDEN:
-        return AccessDeniedException(message)
-    if error.status == HTTPStatus.NOT_FOUND:
-        return ResourceNotFoundException(message)
-    return ServiceException(f"The Kubernetes API server refused: {error}")

@@ -22,7 +22,7 @@ class ClusterSettings:
     `namespace` is the account of calls that name none; `pod_uid`, `pod_namespace`: this process's own.
     `kubeconfig` is None in a pod. `endpoint` is where functions reach the gateways. `leave_time` and `stop_time`, in
     seconds, are parts of what the pod has from its SIGTERM to its end. `sizing`: what instances have, as the operator
-    is told.
+    is told. For `account_limit` and `unreserved_minimum` see `mayfly_gateway.settings.Settings`.
     """
 
     namespace: str
@@ -44,6 +44,8 @@ class ClusterSettings:
     leave_time: float = 5.0
     stop_time: float = 25.0
     sizing: Sizing = field(default_factory=Sizing)
+    account_limit: int = 1000
+    unreserved_minimum: int = 100
 
 
 def read_settings(environment: Mapping[str, str]) -> ClusterSettings:
@@ -58,6 +60,12 @@ def read_settings(environment: Mapping[str, str]) -> ClusterSettings:
         if not value:
             raise SettingsError(f"{name} should be set")
         return value
+
+    def count(name: str, default: int) -> int:
+        value = environment.get(name) or str(default)
+        if not value.isdecimal() or len(value) > 9:
+            raise SettingsError(f"{name} should be a whole number, and is {value!r}")
+        return int(value)
 
     def number(name: str, default: float) -> float:
         value = environment.get(name) or default
@@ -89,6 +97,8 @@ def read_settings(environment: Mapping[str, str]) -> ClusterSettings:
         leave_time=leave_time,
         sizing=_sizing(environment.get("MAYFLY_INSTANCE_SIZING", "")),
         stop_time=max(0.0, number("MAYFLY_SHUTDOWN_GRACE_SECONDS", 30.0) - leave_time),
+        account_limit=count("MAYFLY_ACCOUNT_CONCURRENCY", 1000),
+        unreserved_minimum=count("MAYFLY_UNRESERVED_CONCURRENCY", 100),
     )
 
 

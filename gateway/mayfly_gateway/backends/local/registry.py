@@ -4,7 +4,7 @@ Rule: a function is brought up to date with its files before it is looked at, as
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mayfly_gateway.backends.local.freshness import Freshness
 from mayfly_gateway.backends.local.kept import Kept
@@ -120,6 +120,38 @@ class LocalRegistry:
         key = _key(function)
         if self._releases.find(key) is not None:
             self._releases.unroute(key, alias.item.alias)
+
+    def reserved(self, namespace: str) -> Iterable[tuple[str, int]]:
+        """As manifests and calls have it."""
+        functions = [each for each in self._releases.latest() if each.target.namespace == namespace]
+        return [
+            (each.target.name, each.target.reserved) for each in functions if each.target.reserved is not None
+        ]
+
+    async def reserve(self, function: Stored[Function], concurrency: int | None) -> None:
+        """Until the manifest says another number."""
+        if self._releases.find(_key(function)) is None:
+            raise ChangedError
+        self._releases.reserve(_key(function), concurrency)
+
+    async def provisioned(self, function: Stored[Function]) -> Mapping[str, int]:
+        """Asked for; no instance is made for it here."""
+        key = _key(function)
+        found = {str(number): each.version for number, each in self._releases.versions(key).items()}
+        specs: dict[str, VersionSpec | AliasSpec] = {**found, **self._releases.aliases(key)}
+        numbers = {name: spec.provisioned_concurrent_executions for name, spec in specs.items()}
+        return {name: number for name, number in numbers.items() if number is not None}
+
+    async def provision(
+        self, function: Stored[Function], version: Stored[Version], concurrency: int | None
+    ) -> Stored[Version]:
+        """Remembered, so that it can be asked for again."""
+        number = int(version.item.function_version)
+        if not self._releases.provision(_key(function), number, concurrency):
+            raise ChangedError
+        changed = await self.version(function, number)
+        assert changed is not None  # noqa: S101 - it was there in this moment
+        return changed
 
     def _alias(self, function: Stored[Function], name: str, spec: AliasSpec) -> Stored[Alias]:
         metadata = AliasMetadata(name=alias_name(function.name, name), namespace=function.namespace)

@@ -4,6 +4,7 @@ Rule: what a publication comes to is the model's rule. A version holds fast what
 runtime and variables; only one that no alias refers to can be deleted, and its number is never given again.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -41,6 +42,14 @@ class Release:
     target: Target
 
 
+@dataclass(frozen=True, slots=True)
+class _Reservation:
+    """What a call said of reserved concurrency, and what the manifest said then; None for nothing."""
+
+    declared: int | None
+    wanted: int | None
+
+
 @dataclass(slots=True)
 class _Released:
     """What is kept of one function; `last` is the highest number ever given. `kept` is by qualifier."""
@@ -50,6 +59,7 @@ class _Released:
     releases: dict[int, Release] = field(default_factory=dict)
     aliases: dict[str, AliasSpec] = field(default_factory=dict)
     kept: dict[str, Kept] = field(default_factory=lambda: {LATEST: Kept()})
+    reserved: _Reservation | None = None
 
     def write(self, qualifier: str) -> None:
         """An object is new, or another than before."""
@@ -100,6 +110,13 @@ class Releases:
             self._functions[latest.target.function] = _Released(latest)
             return
         before, function.latest = function.latest, latest
+        declared = latest.target.reserved
+        if function.reserved is not None and function.reserved.declared == declared:
+            function.latest = latest = _reserving(latest, function.reserved.wanted)
+            if latest.target != before.target:
+                self._catalogue.put(latest.target)
+        else:
+            function.reserved = None
         if (before.function, before.version) != (latest.function, latest.version):
             function.write(LATEST)
 
@@ -147,6 +164,28 @@ class Releases:
             return False
         self._add(function, publication.number, decided, function.latest.deployment)
         return True
+
+    def provision(self, key: Key, number: int, concurrency: int | None) -> bool:
+        """Have so many instances asked for ahead of calls of a version, or none; False if there is no such version."""
+        function = self._functions.get(key)
+        release = None if function is None else function.releases.get(number)
+        if function is None or release is None:
+            return False
+        changed = release.version.model_copy(update={"provisioned_concurrent_executions": concurrency})
+        function.releases[number] = Release(changed, release.target)
+        function.write(str(number))
+        return True
+
+    def reserve(self, key: Key, concurrency: int | None) -> None:
+        """Have a function reserve so much, or nothing, until its manifest says another number."""
+        function = self._functions[key]
+        declared = (
+            function.latest.target.reserved if function.reserved is None else function.reserved.declared
+        )
+        function.reserved = _Reservation(declared, concurrency)
+        function.latest = _reserving(function.latest, concurrency)
+        function.write(LATEST)
+        self._catalogue.put(function.latest.target)
 
     def restore(self, key: Key, number: int, version: VersionSpec, deployment: Deployment) -> None:
         """Have a version that was published elsewhere; `version` is whole."""
@@ -217,6 +256,16 @@ class Releases:
         """The versions that an alias names, and those to which it leads meanwhile."""
         led = self._catalogue.leads(*key, alias)
         return {*route_of(function.aliases[alias]).versions, *(led.versions if led else ())}
+
+
+def _reserving(latest: Latest, concurrency: int | None) -> Latest:
+    """The same, with another reservation."""
+    spec = latest.function.spec.model_copy(update={"reserved_concurrent_executions": concurrency})
+    return dataclasses.replace(
+        latest,
+        function=latest.function.model_copy(update={"spec": spec}),
+        target=dataclasses.replace(latest.target, reserved=concurrency),
+    )
 
 
 def route_of(spec: AliasSpec) -> Route:

@@ -114,6 +114,8 @@ class Releasing:
             return
         said = "description" in version.spec.model_fields_set
         self._releases.publish_as(key, number, version.spec.description if said else None)
+        if version.spec.provisioned_concurrent_executions is not None:
+            self._releases.provision(key, number, version.spec.provisioned_concurrent_executions)
 
     def _publish_changed(self, functions: Mapping[Name, Latest]) -> Iterator[str]:
         for (_, name), latest in functions.items():
