@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 from rules import OBJECT_RULES
-from schemas import structural
+from schemas import structural, with_bounds
 
 from mayfly_model.alias import AliasSpec, AliasStatus
 from mayfly_model.function import FunctionSpec, FunctionStatus
@@ -107,7 +107,9 @@ def definition(kind: str) -> dict[str, Any]:
                     "additionalPrinterColumns": COLUMNS[kind],
                     "subresources": {"status": {}} | ({"scale": SCALE} if kind == "Version" else {}),
                     "schema": {
-                        "openAPIV3Schema": whole(kind, description, structural(spec), structural(status))
+                        "openAPIV3Schema": whole(
+                            kind, description, with_bounds(structural(spec)), structural(status)
+                        )
                     },
                 }
             ],

@@ -135,8 +135,9 @@ OBJECT_RULES: dict[str, list[Rule]] = {
     "Function": [
         rule(
             f"self.metadata.name.size() <= 52 && self.metadata.name.matches('{_NAME}')",
-            "metadata.name has at most 52 lower-case letters, digits and -, and no dots;"
+            "allowed are at most 52 lower-case letters, digits and -, and no dots;"
             " a Lambda name of another form goes into spec.functionName",
+            ".metadata.name",
         ),
         *(
             rule(_NOT_ITS_OWN.format(field), "You can't specify the function as a destination for itself.")
@@ -147,7 +148,8 @@ OBJECT_RULES: dict[str, list[Rule]] = {
         rule(
             "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?[.](latest|[1-9][0-9]{0,8})$')"
             " && self.metadata.name.startsWith(self.spec.functionName + '.')",
-            "metadata.name is <functionName>.<number>, or <functionName>.latest for $LATEST",
+            "allowed is <functionName>.<number>, or <functionName>.latest for $LATEST",
+            ".metadata.name",
         ),
         rule(
             "!self.metadata.name.endsWith('.latest') || !has(self.spec.provisionedConcurrentExecutions)",
@@ -167,7 +169,8 @@ OBJECT_RULES: dict[str, list[Rule]] = {
             "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?[.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')"
             " && self.metadata.name.startsWith(self.spec.functionName + '.')"
             " && !self.metadata.name.matches('[.](latest|[0-9]+)$')",
-            "metadata.name is <functionName>.<alias>; latest and numbers are Versions",
+            "allowed is <functionName>.<alias>; latest and numbers are Versions",
+            ".metadata.name",
         ),
     ],
 }

@@ -18,10 +18,20 @@ _LONGEST = {"variables": 4096, "inline": 900_000}
 """Length of the values of mappings, in characters."""
 
 
-def structural(model: type, *, status: bool = False) -> Schema:
+def structural(model: type) -> Schema:
     """The schema of a model class, references put in place."""
-    schema = model.model_json_schema(by_alias=True, mode="serialization" if status else "validation")  # type: ignore[attr-defined]
+    schema = model.model_json_schema(by_alias=True)  # type: ignore[attr-defined]
     return _object(schema, schema.get("$defs", {}))
+
+
+def with_bounds(schema: Schema) -> Schema:
+    """The same, its descriptions saying what `kubectl explain` does not print: bounds and defaults."""
+    fields = {name: with_bounds(field) for name, field in schema.get("properties", {}).items()}
+    facts = [schema["description"]]
+    facts += [f"From {schema['minimum']} to {schema['maximum']}."] if "minimum" in schema else []
+    facts += [f"Default: {schema['default']}."] if "default" in schema else []
+    described = {"description": " ".join(facts)}
+    return schema | described | ({"properties": fields} if fields else {})
 
 
 def _object(schema: Schema, parts: dict[str, Schema]) -> Schema:

@@ -43,7 +43,7 @@ class Routing(Part):
     ]
     """Number of the second version, in quotes."""
     weight: Annotated[float, Field(ge=0, le=1, strict=True)]
-    """Share of the invocations that the second version gets, from 0 to 1."""
+    """Share of the invocations that the second version gets."""
 
 
 class AliasSpec(Part):

@@ -9,10 +9,12 @@ from typing import Annotated
 from pydantic import model_validator
 
 from mayfly_model.names import SUBDOMAIN_PATTERN
-from mayfly_model.part import Part, exactly_one, text
+from mayfly_model.part import NO_SPACE, SPACE, Part, exactly_one, text
 
 SecretName = Annotated[str, text("a Secret's name", pattern=SUBDOMAIN_PATTERN, most=253)]
-HttpUrl = Annotated[str, text("an http:// or https:// address", pattern=r"^https?://\S+$", most=2048)]
+HttpUrl = Annotated[
+    str, text("an http:// or https:// address", pattern=rf"^https?://{NO_SPACE}+$", most=2048)
+]
 Region = Annotated[str, text("a region's name", pattern=r"^[a-z0-9-]+$", most=64)]
 FunctionTarget = Annotated[
     str,
@@ -45,7 +47,7 @@ class SqsDestination(_Endpoint):
 class SnsDestination(_Endpoint):
     """An SNS-compatible topic."""
 
-    topic_arn: Annotated[str, text("a topic's ARN", pattern=r"^arn:\S+$", most=350)]
+    topic_arn: Annotated[str, text("a topic's ARN", pattern=rf"^arn:{NO_SPACE}+$", most=350)]
     """ARN of the topic."""
 
 
@@ -68,9 +70,11 @@ class S3Destination(_Endpoint):
 class NatsDestination(Part):
     """A NATS subject."""
 
-    url: Annotated[str, text("a nats:// or tls:// address", pattern=r"^(nats|tls)://\S+$", most=2048)]
+    url: Annotated[
+        str, text("a nats:// or tls:// address", pattern=rf"^(nats|tls)://{NO_SPACE}+$", most=2048)
+    ]
     """Address of the NATS server."""
-    subject: Annotated[str, text("a subject without wildcards", pattern=r"^[^\s*>]+$", most=255)]
+    subject: Annotated[str, text("a subject without wildcards", pattern=rf"^[^{SPACE}*>]+$", most=255)]
     """Subject to publish to."""
     credentials_secret: SecretName | None = None
     """Secret with the key creds, or with user and password."""

@@ -16,7 +16,7 @@ from mayfly_model.environment import MAX_CONCURRENCY, Environment
 from mayfly_model.function_code import Code
 from mayfly_model.metadata import Metadata
 from mayfly_model.names import FUNCTION_NAME_PATTERN, SUBDOMAIN_PATTERN
-from mayfly_model.part import Observed, Part, broken, text, whole_number
+from mayfly_model.part import NO_SPACE, Observed, Part, broken, text, whole_number
 from mayfly_model.runtimes import RUNTIME_PATTERN, RUNTIMES, UnknownRuntimeError, find_runtime
 
 API_VERSION: Final = "mayfly.dev/v1beta1"
@@ -106,7 +106,7 @@ class FunctionSpec(Part):
     runtime: RuntimeName | None = None
     """Lambda's identifier of the runtime, such as python3.13; not with an image."""
     handler: Annotated[
-        str | None, text("text without spaces", pattern=r"^\S+$", most=limits.HANDLER_LENGTH)
+        str | None, text("text without spaces", pattern=rf"^{NO_SPACE}+$", most=limits.HANDLER_LENGTH)
     ] = None
     """What the runtime calls, such as app.handler; bootstrap by default for a provided runtime."""
     code: Code

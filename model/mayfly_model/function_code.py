@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from mayfly_model.limits import INLINE_CODE_BYTES, INLINE_CODE_FILES
 from mayfly_model.names import SUBDOMAIN_PATTERN
-from mayfly_model.part import Part, broken, exactly_one, text
+from mayfly_model.part import NO_SPACE, Part, broken, exactly_one, text
 
 _PATH_RULE = "a relative path of at most 255 characters, with / between its parts and no . or .. among them"
 
@@ -43,14 +43,16 @@ class Code(Part):
     ] = None
     """Digest of an uploaded zip archive."""
     url: Annotated[
-        str | None, text("an http:// or https:// address", pattern=r"^https?://\S+$", most=2048)
+        str | None, text("an http:// or https:// address", pattern=rf"^https?://{NO_SPACE}+$", most=2048)
     ] = None
     """Address of a zip archive; needs sha256."""
     sha256: Annotated[str | None, text("64 hex digits", pattern=r"^[0-9a-f]{64}$", most=64)] = None
     """SHA-256 of the archive at url, in lower-case hexadecimal."""
     config_map: ConfigMapReference | None = None
     """A ConfigMap that holds the files."""
-    image: Annotated[str | None, text("a container image's reference", pattern=r"^\S+$", most=1024)] = None
+    image: Annotated[
+        str | None, text("a container image's reference", pattern=rf"^{NO_SPACE}+$", most=1024)
+    ] = None
     """Container image that is the function; needs packageType Image."""
     directory: LocalPath | None = None
     """For `mayfly dev` and `mayfly deploy`, which reads it: the folder with the code, relative to the manifest."""

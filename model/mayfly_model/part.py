@@ -13,6 +13,10 @@ from pydantic_core import PydanticCustomError
 
 RULE = "rule"
 """The error type of everything that :func:`broken` makes."""
+SPACE = r" \t\n\v\f\r"
+"""The inside of a class of a pattern: what AWS and Go mean by `\\s`. To pydantic `\\s` is any space of Unicode."""
+NO_SPACE = rf"[^{SPACE}]"
+"""What `\\S` is there."""
 
 
 class Part(BaseModel):

@@ -32,8 +32,8 @@ def helm() -> str:
     return built.stdout.splitlines()[-1]
 
 
-def run_helm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([helm(), *arguments], check=False, capture_output=True, text=True)
+def run_helm(*arguments: str | Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([helm(), *arguments], check=False, capture_output=True, text=True, input=stdin)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,12 @@ def kubectl(*words: str, stdin: str | None = None, fails: bool = False) -> str:
     return done.stderr if fails else done.stdout
 
 
+def gateway_address() -> str:
+    """The address of the gateways' Service, which this machine reaches as a node of the cluster."""
+    service = json.loads(kubectl("-n", SYSTEM, "get", "service", "mayfly-gateway", "--output=json"))
+    return f"http://{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}"
+
+
 def until(found: Callable[[], Any], what: str, *, within: float = 60.0) -> Any:
     """The first true answer; each look is a request of its own, so no pause between them is needed for long."""
     end = time.monotonic() + within

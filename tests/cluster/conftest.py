@@ -1,11 +1,10 @@
 """A namespace of a test's own on the cluster where Mayfly is installed."""
 
-import json
 import os
 from collections.abc import Iterator
 
 import pytest
-from tests.cluster.accounts import SYSTEM, Account, kubectl, own_account
+from tests.cluster.accounts import Account, gateway_address, own_account
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -15,11 +14,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="needs a cluster: set KUBECONFIG"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def gateway() -> str:
-    """The address of the gateways' Service, which this machine reaches as a node of the cluster."""
-    service = json.loads(kubectl("-n", SYSTEM, "get", "service", "mayfly-gateway", "--output=json"))
-    return f"http://{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}"
+    """The address of the gateways' Service, which another installation changes."""
+    return gateway_address()
 
 
 @pytest.fixture

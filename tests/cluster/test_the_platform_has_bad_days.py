@@ -1,78 +1,21 @@
 """Gateways, operator, NATS and API server go away and come back while calls go on."""
 
-import concurrent.futures
 import contextlib
 import json
 import os
 import signal
 import subprocess
-import threading
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
 from tests.cluster.accounts import SYSTEM, function, kubectl, until
-
-RATE = 50
-"""Calls per second."""
-FAST = "import time\ndef handler(event, context):\n    time.sleep(0.02)\n    return event\n"
-
-
-class Load:
-    """Calls at a steady rate over kept connections; `outcomes` counts right answers and each kind of failure."""
-
-    def __init__(self, account, *, attempts=1):
-        self.account = account
-        self.client = account.client(attempts=attempts)
-        self.outcomes = Counter()
-        self.answered = Counter()
-        self._stopping = threading.Event()
-        self._calls = concurrent.futures.ThreadPoolExecutor(64)
-
-    def __enter__(self):
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stopping.set()
-        self._thread.join()
-        self._calls.shutdown()
-
-    def _run(self):
-        number = 0
-        due = time.monotonic()
-        while not self._stopping.is_set():
-            self._calls.submit(self._call, number)
-            number += 1
-            due += 1 / RATE
-            self._stopping.wait(max(0, due - time.monotonic()))
-
-    def _call(self, number):
-        try:
-            right = self.account.invoke("f", number, self.client) == number
-            self.outcomes["right" if right else "wrong"] += 1
-            self.answered[number] += 1
-        except Exception as error:
-            self.outcomes[f"{type(error).__name__}: {error}"[:200]] += 1
-
-    @property
-    def failures(self):
-        return {kind: count for kind, count in self.outcomes.items() if kind != "right"}
-
-    def goes_on(self, calls=150):
-        """Wait for so many more right answers."""
-        goal = self.outcomes["right"] + calls
-        until(lambda: self.outcomes["right"] >= goal, f"{calls} more answers: {self.outcomes}")
+from tests.cluster.load import FAST, Load, warm
 
 
 @pytest.fixture
 def f(account):
-    account.deploy(function("f", FAST, keepAlive=600, timeout=20))
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda n: account.invoke("f", n), range(8)))
-    return account
+    return warm(account)
 
 
 def system(*words):
