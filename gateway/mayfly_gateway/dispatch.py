@@ -61,6 +61,7 @@ class Dispatcher:
             events=FleetEvents(
                 ready=self._on_ready,
                 failed=self._on_failed,
+                over=self._on_over,
                 payload=self._on_payload,
                 free=self._on_free,
                 refused=self._on_refused,
@@ -369,6 +370,10 @@ class Dispatcher:
             self._fleet.inquire(live, lambda out: self._finish(pool, invocation, _killed(invocation, out)))
         elif invocation.on_answer is not None:
             self._again(pool, invocation)
+
+    def _on_over(self, pool: Pool) -> None:
+        """What was launched is wanted no more; what is wanted instead may not be launched yet."""
+        self._waits.add(pool)
 
     def _on_failed(self, pool: Pool, hopeless: list[Invocation], error: LambdaError) -> None:
         self._fail(pool, hopeless, error)

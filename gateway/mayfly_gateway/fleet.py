@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from mayfly_gateway import agent_calls, greeting
-from mayfly_gateway.backends import Backend, Instance, InstanceTakenError
+from mayfly_gateway.backends import Backend, Instance, InstanceTakenError, LaunchOverError
 from mayfly_gateway.greeting import start_failed
 from mayfly_gateway.pool import Invocation, Launch, LiveInstance, Pool
 from mayfly_gateway.upstream import AgentConnection, AgentEvents
@@ -42,6 +42,7 @@ class FleetEvents:
 
     ready: Callable[[Pool, LiveInstance], None]
     failed: Callable[[Pool, list[Invocation], LambdaError], None]
+    over: Callable[[Pool], None]
     payload: Callable[[Pool, LiveInstance, bytes, bool], None]
     free: Callable[[Pool, LiveInstance, bytes, bytes], None]
     refused: Callable[[Pool, LiveInstance, int], None]
@@ -163,6 +164,10 @@ class Fleet:
         try:
             async with asyncio.timeout(self._launch_time):
                 live = await self._start(pool, launch)
+        except LaunchOverError:
+            # No call waits for it: each was passed on, answered, or waits for what comes next.
+            pool.launches.discard(launch)
+            self._events.over(pool)
         except LambdaError as error:
             self._failed(pool, launch, error)
         except TimeoutError:

@@ -29,6 +29,10 @@ class Instance:
     waited: bool = False
 
 
+class LaunchOverError(Exception):
+    """What was launched is wanted no more: the function's content is another, or the function another gateway's."""
+
+
 class InstanceTakenError(ConnectionAbortedError):
     """Another gateway was faster: the instance is at that one's work, and must be left to it."""
 

@@ -105,3 +105,18 @@ async def test_a_pod_that_is_of_no_use_is_retired_though_its_first_report_was_re
     for agent in tuple(cluster.kubelet.agents.values()):
         cluster.kubelet.kill(agent)
     await until(lambda: not cluster.server.objects[PODS], within=20)
+
+
+async def test_a_call_outlives_a_change_that_is_taken_back_at_once(cluster):
+    """Its launch is given up for the one content when the other is served again."""
+    cluster.operator.paused = True
+    replica = await cluster.replica()
+    call = asyncio.create_task(replica.invoke('{"n": 1}'))
+    await until(lambda: wanted(cluster) == 1)
+    for memory in (256, 128):
+        cluster.server.put(VERSIONS, version(memorySize=memory))
+    await until(lambda: replica.backend._versions._version == str(cluster.server.version))
+    cluster.operator.paused = False
+    await until(lambda: wanted(cluster) == 1)
+    cluster.operator.reconcile()
+    assert (await call)[2] == {"n": 1}

@@ -193,7 +193,7 @@ class KubernetesBackend:
         if before is not None and (after is None or version_key(after) != version_key(before)):
             site = self._sites.find(version_key(before))
             if site is not None and site.target.key == before.key:
-                self._sites.close(site.key, "The function was changed while an instance of it was started.")
+                self._sites.close(site.key)
         if after is None or not self._around.ownership.owns(after.function):
             return
         if self._sites.find(version_key(after)) is None:
@@ -208,7 +208,7 @@ class KubernetesBackend:
             if owned and site is None:
                 self._open(target)
             elif not owned and site is not None:
-                self._sites.close(site.key, "Another gateway serves the function now: try again.")
+                self._sites.close(site.key)
                 self._let_go(target)
 
     def _open(self, target: Target) -> Site:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
-from mayfly_gateway.backends import Instance
+from mayfly_gateway.backends import Instance, LaunchOverError
 from mayfly_gateway.backends.kubernetes import troubles
 from mayfly_gateway.backends.kubernetes.dial import PORT
 from mayfly_gateway.backends.kubernetes.findings import Findings
@@ -22,10 +22,8 @@ from mayfly_gateway.backends.kubernetes.scale import Key, Scale
 from mayfly_gateway.backends.kubernetes.versions import version_key
 from mayfly_gateway.catalogue import Target
 from mayfly_model.conditions import ConditionType, Reason
-from mayfly_model.errors import LambdaError, ResourceNotReadyException
 
 _SWEEP = 0.25
-_CHANGED = "The function was changed while an instance of it was started."
 
 Adopt = Callable[[Target, Instance, Callable[[], None]], None]
 
@@ -79,7 +77,7 @@ class Sites:
         self.see_version(key, version)
         return site
 
-    def close(self, key: Key, why: str) -> None:
+    def close(self, key: Key) -> None:
         """Leave the Version and its pods to others."""
         site = self._sites.pop(key, None)
         if site is None:
@@ -88,7 +86,7 @@ class Sites:
         self._reports.forget(key)
         for uid in site.placement.placed:
             self._of_pods.pop(uid, None)
-        self._give_up(site, ResourceNotReadyException(why))
+        self._give_up(site)
 
     def change(self, target: Target) -> None:
         """The Version's target is another now."""
@@ -99,7 +97,7 @@ class Sites:
         placement.revision, placement.keep_alive = target.digest, target.keep_alive
         if changed:
             placement.block(None, self._loop.time())
-            self._give_up(site, ResourceNotReadyException(_CHANGED))
+            self._give_up(site)
         self.touch(site)
 
     def end(self) -> None:
@@ -107,7 +105,7 @@ class Sites:
         if self._timer is not None:
             self._timer.cancel()
         for key in tuple(self._sites):
-            self.close(key, "The gateway is stopping.")
+            self.close(key)
 
     # What is seen.
 
@@ -167,9 +165,10 @@ class Sites:
 
         Raises:
             LambdaError: why there will be none.
+            LaunchOverError: there will be none of this content.
         """
         if self._sites.get(site.key) is not site or site.placement.revision != revision:
-            raise ResourceNotReadyException(_CHANGED)
+            raise LaunchOverError
         waiter = Waiter(self._loop.create_future(), self._loop.time())
         site.placement.waiting.append(waiter)
         self.touch(site)
@@ -258,9 +257,9 @@ class Sites:
     def _instance(self, pod: Pod) -> Instance:
         return Instance(id=pod.uid, address=(pod.ip, PORT), token=self._token(pod.uid))
 
-    def _give_up(self, site: Site, error: LambdaError) -> None:
+    def _give_up(self, site: Site) -> None:
         waiting = list(site.placement.waiting)
         site.placement.waiting.clear()
         for waiter in waiting:
             if not waiter.pod.done():
-                waiter.pod.set_exception(error)
+                waiter.pod.set_exception(LaunchOverError())
