@@ -79,7 +79,11 @@ async def serve(paths: list[Path], home: Path, settings: Settings) -> int:
         await gateway.start(
             backend,
             is_stale=deployer.freshness.is_stale,
-            registry=LocalRegistry(deployer.releases, deployer.freshness),
+            registry=LocalRegistry(
+                deployer.releases,
+                deployer.freshness,
+                provisioned=lambda target: gateway.provisioning.state(target),
+            ),
         )
     except OSError as error:
         present.problem(f"{settings.host}:{settings.port} cannot be listened on: {listening_problem(error)}")

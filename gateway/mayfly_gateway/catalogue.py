@@ -7,11 +7,14 @@ concerns nobody but the calls to come.
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mayfly_gateway.routes import Qualifiers, Route, Split
 from mayfly_model.function import FunctionSpec
 from mayfly_model.names import LATEST, function_arn
+
+ON_DEMAND, PROVISIONED = "on-demand", "provisioned-concurrency"
+"""What `AWS_LAMBDA_INITIALIZATION_TYPE` may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,7 @@ class Target:
     initialised for the version itself; `source` is the path of the
     manifest, to which a code directory is relative. `arn` is the function's, without a qualifier. `function` is
     (namespace, name), the key to whatever is kept per function; `key` has the version as well.
+    `initialization` is how instances are told that they came to be: on-demand or provisioned-concurrency.
     """
 
     function: tuple[str, str] = field(init=False)
@@ -41,10 +45,15 @@ class Target:
     digest: str
     spec: FunctionSpec = field(repr=False)
     source: str | None = None
+    initialization: str = ON_DEMAND
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "function", (self.namespace, self.name))
         object.__setattr__(self, "key", (self.namespace, self.name, self.version))
+
+    def ahead_of_calls(self) -> "Target":
+        """The same for an instance that is initialised ahead of any call."""
+        return replace(self, initialization=PROVISIONED)
 
     def called(self, qualifier: str | None) -> str:
         """The ARN by which somebody called the function who gave this qualifier, or none."""
@@ -91,6 +100,7 @@ class Catalogue:
         self._dice = dice
         self._namespaces: dict[str, dict[str, Qualifiers[Target]]] = {}
         self._listeners: list[Listener] = []
+        self._provision_listeners: list[Callable[[str, str], None]] = []
 
     def resolve(self, namespace: str, name: str, qualifier: str | None = None) -> Target | None:
         """The version that one call of this function means now; None if there is none."""
@@ -154,12 +164,26 @@ class Catalogue:
         functions = self._namespaces.setdefault(namespace, {})
         functions.setdefault(name, Qualifiers()).route(alias, wanted, last)
         self._tidy(namespace, name)
+        self._tell_of_provision(namespace, name)
 
     def on_change(self, listener: Listener) -> None:
         """Have `listener(before, after)` called for every version there is, and on every change from now on."""
         self._listeners.append(listener)
         for target in self.every():
             listener(None, target)
+
+    def provisioned(self, namespace: str, name: str) -> Mapping[str, int]:
+        """How many instances of each of a function's versions are wanted ahead of calls.
+
+        What a version itself says takes the place of what aliases say of it.
+        """
+        function = self._function(namespace, name)
+        own = {each.version: each.provisioned for each in function.versions.values() if each.provisioned}
+        return {**function.provisioned, **own}
+
+    def on_provision(self, listener: Callable[[str, str], None]) -> None:
+        """Have `listener(namespace, name)` called whenever `provisioned` of the function may be another."""
+        self._provision_listeners.append(listener)
 
     def _function(self, namespace: str, name: str) -> Qualifiers[Target]:
         functions = self._namespaces.get(namespace, {})
@@ -175,3 +199,10 @@ class Catalogue:
     def _tell(self, before: Target | None, after: Target | None) -> None:
         for listener in self._listeners:
             listener(before, after)
+        target = after or before
+        if target is not None:
+            self._tell_of_provision(*target.function)
+
+    def _tell_of_provision(self, namespace: str, name: str) -> None:
+        for listener in self._provision_listeners:
+            listener(namespace, name)

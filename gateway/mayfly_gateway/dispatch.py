@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from mayfly_gateway import agent_calls
-from mayfly_gateway.admission import Admission
+from mayfly_gateway.admission import Admission, Counted
 from mayfly_gateway.answers import Answer, Reply, exit_error, out_of_memory, timed_out
 from mayfly_gateway.backends import Backend, Instance
 from mayfly_gateway.catalogue import Target
@@ -20,6 +20,7 @@ from mayfly_gateway.elsewhere import Elsewhere
 from mayfly_gateway.fleet import Fleet, FleetEvents
 from mayfly_gateway.http_errors import MisdirectedRequestException
 from mayfly_gateway.pool import NO_DIGEST, Invocation, LiveInstance, Pool
+from mayfly_gateway.provision import Provisioned
 from mayfly_gateway.request import Call
 from mayfly_gateway.settings import Settings
 from mayfly_gateway.sweeping import Sweep
@@ -69,11 +70,12 @@ class Dispatcher:
             ),
         )
         self._admission = Admission(account_limit=settings.account_limit)
+        self._on_provisioned: Callable[[Target], None] | None = None
         self._elsewhere = Elsewhere(self._admission)
         self._epoch: Epoch | None = None
         self._serving: dict[tuple[str, str, str], Pool] = {}
         self._launch_time = settings.launch_time
-        self._sweep = Sweep(overdue=self._end_overdue, expired=self._fleet.retire, late=self._end_late)
+        self._sweep = Sweep(overdue=self._end_overdue, expired=self._fleet.retire, late=self._look_at)
         self._waits = Waits(self._supply)
         self._hand_over: HandOver | None = None
         self._under_way = 0
@@ -90,18 +92,30 @@ class Dispatcher:
         if self._stopped is not None:
             refused = MisdirectedRequestException if call.forwarded else ServiceUnavailableException
             raise refused("The gateway is stopping and takes no more invocations.")
-        reason = self._admission.admit(target.function)
-        if reason is not None:
-            raise TooManyRequestsException(reason)
+        counted = self._admit(target)
         self._under_way += 1
         pool = self._serving.get(target.key)
         if pool is None:
             pool = self._serving[target.key] = Pool(target)
-        live = pool.take(Invocation(call, payload, on_answer), self._loop.time())
+        live = pool.take(Invocation(call, payload, on_answer, counted), self._loop.time())
         if live is None:
             self._waits.add(pool)
         else:
             self._send(pool, live)
+
+    def _admit(self, target: Target) -> Counted:
+        """Count one invocation more; returns what it is counted as.
+
+        Raises:
+            TooManyRequestsException: a concurrency limit is reached.
+        """
+        function = target.function
+        if self._admission.admit_provisioned(function, target.key):
+            return target.key
+        reason = self._admission.admit(function)
+        if reason is not None:
+            raise TooManyRequestsException(reason)
+        return function
 
     def on_change(self, before: Target | None, after: Target | None) -> None:
         """Follow the catalogue: reservations, new contents, versions that are gone."""
@@ -110,16 +124,44 @@ class Dispatcher:
         if target.version == LATEST:
             # What is reserved is the function's, whatever a version of it was published with.
             self._admission.reserve(target.function, None if after is None else after.reserved)
+        if after is None:
+            self._admission.provision(target.function, target.key, 0)
         pool = self._serving.get(target.key)
         if pool is None:
             return
         if after is None:
             del self._serving[target.key]
             for invocation in pool.give_up():
-                self._answer(pool, invocation, _not_found(target, invocation.call))
+                self._answer(invocation, _not_found(target, invocation.call))
         for live in pool.end() if after is None else pool.replace(after):
             self._fleet.retire(pool, live)
         self._waits.add(pool)
+
+    def provision(self, target: Target, instances: int, *, share: int) -> None:
+        """Keep so many instances of a version initialised.
+
+        `share` of the function's concurrency is its alone.
+        """
+        self._admission.provision(target.function, target.key, share)
+        pool = self._serving.get(target.key)
+        if pool is None:
+            if not instances:
+                return
+            pool = self._serving[target.key] = Pool(target)
+        # They are asked for by the next sweep: what another gateway had is adopted first.
+        pool.provision.want(instances)
+        self._sweep.watch(pool)
+
+    def provisioned(self, target: Target) -> Provisioned | None:
+        """How far a version's provisioned concurrency is; None if it has none here."""
+        pool = self._serving.get(target.key)
+        if pool is None or not pool.provision.wanted:
+            return None
+        return pool.provision.told(*pool.provisioned())
+
+    def on_provisioned(self, told: Callable[[Target], None]) -> None:
+        """Have `told(target)` called when there may be news of a version's provisioned instances."""
+        self._on_provisioned = told
 
     def adopt(self, target: Target, instance: Instance, bare: Callable[[], None]) -> None:
         """Use an instance that may be another gateway's work; `bare` is called if it is nobody's yet."""
@@ -199,7 +241,7 @@ class Dispatcher:
         for pool in self._sweep.pools | self._waits.pools:
             pool.end()
             running = [live.invocation for live in pool.busy if live.invocation is not None]
-            self._fail(pool, (*pool.give_up(), *running), ended)
+            self._fail((*pool.give_up(), *running), ended)
         await self._fleet.close()
         self._waits.end()
         self._sweep.end()
@@ -251,18 +293,16 @@ class Dispatcher:
         if pool.adrift:
             self._pass_on(pool, invocation)
         elif pool.gone:
-            self._answer(pool, invocation, _not_found(pool.target, invocation.call))
+            self._answer(invocation, _not_found(pool.target, invocation.call))
         elif invocation.attempts >= _ATTEMPTS:
-            self._answer(
-                pool, invocation, ServiceException("No instance of the function took the invocation.")
-            )
+            self._answer(invocation, ServiceException("No instance of the function took the invocation."))
         else:
             pool.put_back(invocation)
             self._waits.add(pool)
 
-    def _fail(self, pool: Pool, invocations: Iterable[Invocation], error: LambdaError) -> None:
+    def _fail(self, invocations: Iterable[Invocation], error: LambdaError) -> None:
         for invocation in invocations:
-            self._answer(pool, invocation, error)
+            self._answer(invocation, error)
 
     def _finish(
         self, pool: Pool, invocation: Invocation, outcome: tuple[bytes, bool], log_tail: bytes | None = None
@@ -271,16 +311,15 @@ class Dispatcher:
         payload, function_error = outcome
         version = pool.target.version
         self._answer(
-            pool,
             invocation,
             Answer(payload=payload, function_error=function_error, log_tail=log_tail, version=version),
         )
 
-    def _answer(self, pool: Pool, invocation: Invocation, outcome: Answer | LambdaError) -> None:
+    def _answer(self, invocation: Invocation, outcome: Answer | LambdaError) -> None:
         on_answer, invocation.on_answer = invocation.on_answer, None
         if on_answer is None:
             return
-        self._leave(pool, invocation)
+        self._leave(invocation)
         on_answer(outcome)
 
     def _pass_on(self, pool: Pool, invocation: Invocation) -> None:
@@ -288,7 +327,7 @@ class Dispatcher:
         on_answer, invocation.on_answer = invocation.on_answer, None
         if on_answer is None:
             return
-        self._leave(pool, invocation)
+        self._leave(invocation)
         if self._hand_over is None:
             on_answer(ServiceUnavailableException("Another gateway serves the function now: try again."))
             return
@@ -297,12 +336,12 @@ class Dispatcher:
         except LambdaError as error:
             on_answer(error)
 
-    def _leave(self, pool: Pool, invocation: Invocation) -> None:
+    def _leave(self, invocation: Invocation) -> None:
         """Count the invocation as running no more."""
         if not invocation.running:
             return
         invocation.running = False
-        self._admission.release(pool.target.function)
+        self._admission.release(invocation.counted)
         self._under_way -= 1
         if self._stopped is not None and not self._under_way and not self._stopped.done():
             self._stopped.set_result(None)
@@ -316,7 +355,7 @@ class Dispatcher:
         live.answered = self._loop.time()
         if invocation.call.tail:
             invocation.outcome = (payload, function_error)
-            self._leave(pool, invocation)
+            self._leave(invocation)
         else:
             self._finish(pool, invocation, (payload, function_error))
 
@@ -356,9 +395,7 @@ class Dispatcher:
         if status in _ELSEWHERE:
             self._again(pool, invocation)
         else:
-            self._answer(
-                pool, invocation, ServiceException(f"The instance refused the invocation: {status}.")
-            )
+            self._answer(invocation, ServiceException(f"The instance refused the invocation: {status}."))
 
     def _on_lost(self, pool: Pool, live: LiveInstance, delivered: bool) -> None:
         invocation = self._fleet.destroy(pool, live)
@@ -376,7 +413,7 @@ class Dispatcher:
         self._waits.add(pool)
 
     def _on_failed(self, pool: Pool, hopeless: list[Invocation], error: LambdaError) -> None:
-        self._fail(pool, hopeless, error)
+        self._fail(hopeless, error)
         self._waits.add(pool)
 
     # Timers.
@@ -391,11 +428,24 @@ class Dispatcher:
             self._fleet.launch(pool, spare=number < spare)
             self._sweep.watch(pool)
 
+    def _look_at(self, pool: Pool, now: float) -> None:
+        """What time alone makes necessary."""
+        self._end_late(pool, now)
+        if pool.provision.wanted:
+            self._keep_provisioned(pool, now)
+
+    def _keep_provisioned(self, pool: Pool, now: float) -> None:
+        """Replace the provisioned instances that are gone."""
+        for _ in range(pool.lacks_provisioned(now)):
+            self._fleet.launch_ahead(pool)
+        if self._on_provisioned is not None:
+            self._on_provisioned(pool.target)
+
     def _end_late(self, pool: Pool, now: float) -> None:
         """Hold no call for longer than it takes to know that no instance will come."""
         late = pool.late(now - self._launch_time - _GRACE)
         none = ServiceUnavailableException(f"No instance became free within {self._launch_time:g} s.")
-        self._fail(pool, late, pool.trouble or none)
+        self._fail(late, pool.trouble or none)
 
     def _end_overdue(self, pool: Pool, live: LiveInstance) -> None:
         """Not even the agent answers (it was stopped, or cannot get rid of the runtime)."""

@@ -16,9 +16,10 @@ from mayfly_gateway import agent_calls, greeting
 from mayfly_gateway.backends import Backend, Instance, InstanceTakenError, LaunchOverError
 from mayfly_gateway.greeting import start_failed
 from mayfly_gateway.pool import Invocation, Launch, LiveInstance, Pool
+from mayfly_gateway.provision import InitFailedError
 from mayfly_gateway.upstream import AgentConnection, AgentEvents
 from mayfly_model.errors import LambdaError
-from mayfly_model.limits import INIT_S, SHUTDOWN_S
+from mayfly_model.limits import INIT_S, PROVISIONED_INIT_S, SHUTDOWN_S
 
 _CLOSING_GRACE = SHUTDOWN_S + 1.0
 """How long an agent may take from POST /close to its end, in seconds."""
@@ -65,6 +66,10 @@ class Fleet:
         """Ask for one instance, or take a `spare` one; `ready` or `failed` follows."""
         self._begin(self._launch(pool, pool.launch(self._loop.time(), spare=spare)), self._launches)
 
+    def launch_ahead(self, pool: Pool) -> None:
+        """Ask for one instance that no call waits for; `ready` or `failed` follows."""
+        self._begin(self._launch(pool, pool.launch_ahead(self._loop.time())), self._launches)
+
     def adopt(
         self, pool: Pool, instance: Instance, *, bare: Callable[[], None], known: Callable[[], None]
     ) -> None:
@@ -72,6 +77,7 @@ class Fleet:
 
         `known` is called before, or when it is lost: it runs nothing of that gateway's any more.
         """
+        pool.adopting += 1
         adoption = self._adopt(pool, pool.expect(self._loop.time()), instance, bare, known)
         self._begin(adoption, self._launches)
 
@@ -142,12 +148,14 @@ class Fleet:
                 status, content = await greeting.identity(live)
                 if status == 200:
                     live.digest = greeting.revision(content)
+                    live.provisioned = greeting.was_provisioned(content)
                     await self._open_lanes(pool, launch, instance, live)
         except (OSError, TimeoutError):
             status = 0
         finally:
             giving_up.cancel()
             pool.launches.discard(launch)
+            pool.adopting -= 1
             known()
         if status == 200 and live is not None and not live.ended:
             for lane in live.lanes:
@@ -162,7 +170,7 @@ class Fleet:
 
     async def _launch(self, pool: Pool, launch: Launch) -> None:
         try:
-            async with asyncio.timeout(self._launch_time):
+            async with asyncio.timeout(self._launch_time + self._init_time(launch)):
                 live = await self._start(pool, launch)
         except LaunchOverError:
             # No call waits for it: each was passed on, answered, or waits for what comes next.
@@ -181,6 +189,11 @@ class Fleet:
             pool.launched(launch, self._loop.time())
             for lane in live.lanes:
                 self._events.ready(pool, lane)
+
+    @staticmethod
+    def _init_time(launch: Launch) -> float:
+        """What INIT may take beyond what is usual."""
+        return max(PROVISIONED_INIT_S, launch.target.timeout) if launch.is_provisioned else 0.0
 
     async def _start(self, pool: Pool, launch: Launch) -> LiveInstance:
         """A specialised instance; one that ends on the way there is replaced, for nothing has been run on it."""
@@ -206,8 +219,11 @@ class Fleet:
         except BaseException:
             self._remove(instance.id)
             raise
+        live.provisioned = launch.is_provisioned
         try:
-            await greeting.specialise(live.connection, instance)
+            failure = await greeting.specialise(live.connection, instance)
+            if failure is not None and launch.is_provisioned:
+                raise InitFailedError(failure)
             await self._open_lanes(pool, launch, instance, live)
         except InstanceTakenError:
             self.let_go(pool, live)
@@ -245,6 +261,7 @@ class Fleet:
             lanes = (*first.lanes, await self._connected(pool, first.digest, instance))
             for lane in lanes:
                 lane.lanes = lanes
+                lane.provisioned = first.provisioned
 
     def _agent_events(self, pool: Pool, live: LiveInstance) -> AgentEvents:
         events = self._events

@@ -7,6 +7,7 @@ import socket
 
 from mayfly_gateway import agent_calls
 from mayfly_gateway.backends import Instance
+from mayfly_gateway.catalogue import PROVISIONED
 from mayfly_gateway.pool import LiveInstance
 from mayfly_gateway.upstream import AgentConnection
 from mayfly_model.errors import LambdaError, ServiceException
@@ -28,8 +29,8 @@ async def connect(instance: Instance, connection: AgentConnection, sock: socket.
         await loop.create_connection(lambda: connection, *instance.address)
 
 
-async def specialise(connection: AgentConnection, instance: Instance) -> None:
-    """Make the instance the function's, and wait until its INIT is over.
+async def specialise(connection: AgentConnection, instance: Instance) -> str | None:
+    """Make the instance the function's, and wait until its INIT is over; returns how that failed, if it did.
 
     Raises:
         ConnectionAbortedError: the connection was lost.
@@ -42,6 +43,7 @@ async def specialise(connection: AgentConnection, instance: Instance) -> None:
         instance.on_specialised(status, content)
     if status != 200:
         raise start_failed(f"its agent answered {status} {content[:200].decode(errors='replace')}")
+    return _word(content, "initMessage") or _word(content, "initError") or None
 
 
 async def ask(connection: AgentConnection, request: bytes, body: bytes = b"") -> tuple[int, bytes]:
@@ -76,6 +78,11 @@ async def identity(live: LiveInstance) -> tuple[int, bytes]:
 def revision(content: bytes) -> str:
     """What an agent that was adopted is of; what is no revision of ours is retired like any other that is old."""
     return _word(content, "revision")
+
+
+def was_provisioned(content: bytes) -> bool:
+    """Whether an agent that was adopted says that its instance was initialised ahead of calls."""
+    return _word(content, "initialization") == PROVISIONED
 
 
 def _word(content: bytes, name: str) -> str:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from mayfly_gateway import agent_calls
 from mayfly_gateway.answers import Answer, Reply
 from mayfly_gateway.backends import Instance
-from mayfly_gateway.catalogue import Target
+from mayfly_gateway.catalogue import ON_DEMAND, Target
+from mayfly_gateway.provision import Provision
 from mayfly_gateway.request import Call
 from mayfly_gateway.scaling import Busy, Coming, Estimates, shortfall
 from mayfly_gateway.upstream import AgentConnection
@@ -27,13 +28,19 @@ _LONGEST_PAUSE = 10.0
 class Invocation:
     """A call on its way, since when by the loop. `outcome` is kept here only while a log tail is still to come."""
 
-    __slots__ = ("attempts", "call", "on_answer", "outcome", "payload", "running", "since")
+    __slots__ = ("attempts", "call", "counted", "on_answer", "outcome", "payload", "running", "since")
 
     def __init__(
-        self, call: Call, payload: bytes, on_answer: Callable[[Answer | LambdaError | Reply], None]
+        self,
+        call: Call,
+        payload: bytes,
+        on_answer: Callable[[Answer | LambdaError | Reply], None],
+        counted: tuple[str, ...],
     ) -> None:
+        """`counted` is what it is counted as, while it is `running`."""
         self.call = call
         self.payload = payload
+        self.counted = counted
         self.on_answer: Callable[[Answer | LambdaError | Reply], None] | None = on_answer
         self.outcome: tuple[bytes, bool] | None = None
         self.running = True
@@ -45,7 +52,8 @@ class LiveInstance:
     """A specialised instance and its connection; times are the loop's.
 
     `since` is when it last changed between idle and busy, `answered` when its invocation's payload came, `deadline`
-    when the gateway stops to wait for what it does now. `ended`: it is being destroyed. An environment that takes
+    when the gateway stops to wait for what it does now. `ended`: it is being destroyed. `provisioned`: it was
+    initialised ahead of calls. An environment that takes
     several invocations at once is several of these, one for each, which know each other as `lanes`: they end together.
     """
 
@@ -59,11 +67,12 @@ class LiveInstance:
         "invocation",
         "lanes",
         "prefix",
+        "provisioned",
         "since",
         "token",
     )
 
-    def __init__(self, instance: Instance, *, digest: str) -> None:
+    def __init__(self, instance: Instance, *, digest: str, provisioned: bool = False) -> None:
         self.id = instance.id
         self.token = instance.token
         self.prefix = agent_calls.invoke_prefix(instance.token)
@@ -72,6 +81,7 @@ class LiveInstance:
         self.lanes: tuple[LiveInstance, ...] = (self,)
         self.invocation: Invocation | None = None
         self.ended = False
+        self.provisioned = provisioned
         self.since = 0.0
         self.answered = 0.0
         self.deadline = 0.0
@@ -93,6 +103,11 @@ class Launch:
     since: float
     spare: bool = False
 
+    @property
+    def is_provisioned(self) -> bool:
+        """Whether it is to be initialised ahead of calls."""
+        return self.target.initialization != ON_DEMAND
+
 
 class Pool:
     """One function version at work."""
@@ -107,6 +122,9 @@ class Pool:
         self.estimates = Estimates()
         self.gone = False
         self.adrift = False
+        self.provision = Provision()
+        self.adopting = 0
+        """Instances that are asked what they are, and may turn out to be provisioned."""
         self.trouble: LambdaError | None = None
         """Why the last instance that was asked for did not come; None once one did."""
         self._failures = 0
@@ -144,7 +162,17 @@ class Pool:
         if self.gone or live.digest != self.target.digest:
             return False
         self.idle.append(live)
+        if self.provision.wanted and not live.provisioned:
+            self._behind_the_provisioned()
         return True
+
+    def _behind_the_provisioned(self) -> None:
+        """Have the instance that got idle last taken after all that were initialised ahead of calls."""
+        live = self.idle.pop()
+        place = len(self.idle)
+        while place and self.idle[place - 1].provisioned:
+            place -= 1
+        self.idle.insert(place, live)
 
     def put_back(self, invocation: Invocation) -> None:
         """Let a call that reached no runtime be the next one served."""
@@ -168,7 +196,12 @@ class Pool:
     def expired(self, now: float) -> list[LiveInstance]:
         """The instances that have been idle for longer than the function's keep-alive."""
         limit = now - self.target.keep_alive
-        return [live for live in self.idle if live.idle_since(limit)]
+        expired = [live for live in self.idle if live.idle_since(limit)]
+        if not self.provision.wanted:
+            return expired
+        provisioned = dict.fromkeys(live.id for live in expired if live.provisioned)
+        kept = list(provisioned)[max(0, self._available() - self.provision.wanted) :]
+        return [live for live in expired if live.id not in kept]
 
     def overdue(self, now: float) -> list[LiveInstance]:
         """The instances that should have ended what they do, and have not."""
@@ -202,6 +235,29 @@ class Pool:
             estimates=self.estimates,
         )
 
+    def provisioned(self) -> tuple[int, int]:
+        """How many provisioned instances of the present content there are, or will be, and how many are ready."""
+        available, digest = self._available(), self.target.digest
+        coming = sum(1 for each in self.launches if each.is_provisioned and each.target.digest == digest)
+        return available + coming, available
+
+    def _available(self) -> int:
+        digest = self.target.digest
+        ready = (live for live in (*self.idle, *self.busy) if live.provisioned and live.digest == digest)
+        return len({live.id for live in ready})
+
+    def lacks_provisioned(self, now: float) -> int:
+        """How many instances to initialise now ahead of calls."""
+        if self.gone or now < self.provision.again_at:
+            return 0
+        return max(0, self.provision.wanted - self.provisioned()[0] - self.adopting)
+
+    def launch_ahead(self, now: float) -> Launch:
+        """Note that an instance was asked for that no call waits for."""
+        launch = Launch(self.target.ahead_of_calls(), now)
+        self.launches.add(launch)
+        return launch
+
     def launch(self, now: float, *, spare: bool = False) -> Launch:
         """Note that an instance of the present content was asked for."""
         self._waiting_since = now
@@ -218,6 +274,9 @@ class Pool:
     def launched(self, launch: Launch, now: float) -> None:
         """Note that it is there, initialised."""
         self.launches.discard(launch)
+        if launch.is_provisioned:
+            self.provision.succeeded()
+            return
         self._failures = 0
         self.trouble = None
         if launch.target.digest == self.target.digest:
@@ -232,6 +291,10 @@ class Pool:
         self.launches.discard(launch)
         digest = self.target.digest
         if launch.target.digest != digest:
+            return []
+        if launch.is_provisioned:
+            # The calls that wait get instances of their own.
+            self.provision.failed(error, now)
             return []
         self.trouble = error
         if any(live.digest == digest for live in (*self.busy, *self.idle)):
@@ -272,4 +335,6 @@ class Pool:
     @property
     def empty(self) -> bool:
         """Whether nothing is left here."""
-        return not (self.waiting or self.idle or self.busy or self.closing or self.launches)
+        return not (
+            self.provision.wanted or self.waiting or self.idle or self.busy or self.closing or self.launches
+        )

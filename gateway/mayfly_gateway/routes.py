@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from mayfly_model.alias import AliasSpec
 from mayfly_model.names import LATEST
 
 T = TypeVar("T")
@@ -16,16 +17,31 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What an alias names: a version and, for a share `weight` of the calls (0 to 1), perhaps an additional one."""
+    """What an alias names: a version and, for a share `weight` of the calls (0 to 1), perhaps an additional one.
+
+    `provisioned`: how many instances of the version are kept initialised ahead of calls.
+    """
 
     version: str
     additional: str | None = None
     weight: float = 0.0
+    provisioned: int | None = None
 
     @property
     def versions(self) -> tuple[str, ...]:
         """The one or two versions that it needs."""
         return (self.version,) if self.additional is None else (self.version, self.additional)
+
+
+def route_of(spec: AliasSpec) -> Route:
+    """Where an Alias points."""
+    routing = spec.routing
+    return Route(
+        spec.function_version,
+        None if routing is None else routing.additional_version,
+        0.0 if routing is None else routing.weight,
+        spec.provisioned_concurrent_executions,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +115,16 @@ class Qualifiers(Generic[T]):
             known.wanted = wanted
             known.last = known.last or last
         self._work_out()
+
+    @property
+    def provisioned(self) -> Mapping[str, int]:
+        """How many instances the aliases that lead to a version want of it ahead of calls, by version."""
+        found: dict[str, int] = {}
+        for alias in self._aliases.values():
+            route = self._led(alias)
+            if route is not None and alias.wanted.provisioned:
+                found[route.version] = found.get(route.version, 0) + alias.wanted.provisioned
+        return found
 
     def leads(self, alias: str) -> Route | None:
         """Where the alias leads now."""

@@ -22,6 +22,7 @@ from mayfly_gateway.logs import Logs
 from mayfly_gateway.peers.counted import Counted
 from mayfly_gateway.peers.forward import Forwarder
 from mayfly_gateway.peers.ownership import Ownership
+from mayfly_gateway.provisioning import OnNews, Provisioning
 from mayfly_gateway.request import Call
 from mayfly_gateway.settings import Settings
 
@@ -71,12 +72,14 @@ class Gateway:
         archives: ArchiveRoutes | None = None,
         registry: Registry | None = None,
         log_elsewhere: Callable[[Target], str] | None = None,
+        on_provisioned: OnNews | None = None,
     ) -> None:
         """Listen, with instances from this backend. `is_stale`: see `Invoke`; `replicas`: None if it is alone.
 
         `ready()` says whether the gateway knows what it needs to serve calls, for its readiness probe. `archives`:
         where code is uploaded to, None where that cannot be. `registry`: where the objects of the Lambda API are.
-        `log_elsewhere(target)`: how logs are read if not here.
+        `log_elsewhere(target)`: how logs are read if not here. `on_provisioned(target, state)` is told how far a
+        version's provisioned instances are.
 
         Raises:
             OSError: the address cannot be listened on.
@@ -88,6 +91,12 @@ class Gateway:
         self._counted: Counted | None = None
         if replicas is not None:
             self._work_together(replicas)
+        owns = None if replicas is None else replicas.ownership.owns
+        self.provisioning = Provisioning(
+            catalogue=self.catalogue, dispatcher=self.dispatcher, owns=owns, on_news=on_provisioned
+        )
+        if replicas is not None:
+            replicas.ownership.on_change(self.provisioning.refresh)
         invoke = Invoke(
             catalogue=self.catalogue,
             run=self.dispatcher.invoke if self.forwarder is None else self.forwarder.invoke,

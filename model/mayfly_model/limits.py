@@ -88,6 +88,7 @@ EVENT_AGE_S_MAX: Final = 21_600
 
 # Time.
 INIT_S: Final = 10
+PROVISIONED_INIT_S: Final = 130
 """How long INIT may take outside an invocation, in s (developer guide, *Execution environment lifecycle*)."""
 SHUTDOWN_S: Final = 2
 """How long a runtime has between SIGTERM and SIGKILL, in seconds (same page)."""

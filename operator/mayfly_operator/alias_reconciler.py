@@ -17,7 +17,7 @@ from mayfly_operator.cache import Cache
 from mayfly_operator.events import Events
 from mayfly_operator.intake import Intake
 from mayfly_operator.statuses import NewStatus
-from mayfly_operator.views import AliasView, Key, Trouble
+from mayfly_operator.views import AliasView, Key, Trouble, VersionView
 
 
 class AliasReconciler:
@@ -44,7 +44,8 @@ class AliasReconciler:
         if alias is None or alias.deleting:
             return None
         found = aliases.trouble(alias, self._cache.functions.get(self._function(alias)), self._exists(alias))
-        new = aliases.status(alias, found, datetime.fromtimestamp(self._clock(), UTC))
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        new = aliases.status(alias, found, now, version=self._served(alias, found))
         if new is not None:
             await self._write(alias, new, found)
         await self._adopt(alias)
@@ -52,6 +53,12 @@ class AliasReconciler:
 
     def _function(self, alias: AliasView) -> Key:
         return alias.namespace, alias.function
+
+    def _served(self, alias: AliasView, found: Trouble | None) -> VersionView | None:
+        version = aliases.serving(alias, found).function_version
+        if version is None:
+            return None
+        return self._cache.versions.get((alias.namespace, version_name(alias.function, version)))
 
     def _exists(self, alias: AliasView) -> Callable[[str], bool]:
         def exists(version: str) -> bool:

@@ -14,7 +14,15 @@ from mayfly_model.labels import LATEST_SUFFIX
 from mayfly_model.names import LATEST
 from mayfly_model.objects import RefusedError, as_applied
 from mayfly_operator.statuses import NewStatus, conditions, news, since
-from mayfly_operator.views import AliasView, FunctionView, Json, Trouble, function_owner, identity
+from mayfly_operator.views import (
+    AliasView,
+    FunctionView,
+    Json,
+    Trouble,
+    VersionView,
+    function_owner,
+    identity,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,7 @@ def read(item: Json) -> AliasView:
         alias=metadata["name"].partition(".")[2],
         versions=tuple(str(each) for each in named if each),
         weight=routing.get("weight") or 0.0,
+        provisioned=spec.get("provisionedConcurrentExecutions"),
         refused=refused,
         status=item.get("status") or {},
     )
@@ -108,8 +117,21 @@ def serving(alias: AliasView, found: Trouble | None) -> Serving:
     return Serving(alias.versions[0], alias.versions[1], alias.weight)
 
 
-def status(alias: AliasView, found: Trouble | None, now: datetime) -> NewStatus | None:
-    """What its status must become; None if it says so already."""
+def provisioned(alias: AliasView, found: Trouble | None, version: VersionView | None) -> Json | None:
+    """`status.provisionedConcurrency`: what the version that it serves tells; None where none is asked for."""
+    if alias.provisioned is None:
+        return None
+    told = version.status.get("provisionedConcurrency") if version is not None and found is None else None
+    if told is not None and told.get("requested") == alias.provisioned:
+        return dict(told)
+    counts = {name: (told or {}).get(name, 0) for name in ("allocated", "available")}
+    return {"requested": alias.provisioned, **counts, "status": "IN_PROGRESS"}
+
+
+def status(
+    alias: AliasView, found: Trouble | None, now: datetime, *, version: VersionView | None = None
+) -> NewStatus | None:
+    """What its status must become; None if it says so already. `version`: the one that it serves."""
     ready = condition(
         ConditionType.READY,
         holds=found is None,
@@ -127,7 +149,9 @@ def status(alias: AliasView, found: Trouble | None, now: datetime) -> NewStatus 
         fields["functionVersion"] = new.function_version
     if new.additional_version is not None:
         fields["routing"] = {"additionalVersion": new.additional_version, "weight": new.weight}
-    return news(alias.status, fields, optional=("functionVersion", "routing"))
+    if (instances := provisioned(alias, found, version)) is not None:
+        fields["provisionedConcurrency"] = instances
+    return news(alias.status, fields, optional=("functionVersion", "routing", "provisionedConcurrency"))
 
 
 def is_told(alias: AliasView, found: Trouble) -> bool:

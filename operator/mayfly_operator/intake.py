@@ -93,7 +93,7 @@ class Intake:
         anew = before is None or after is None or _publishing(before) != _publishing(after)
         if functions.is_latest(some) or anew:
             self._add_function((some.namespace, some.function))
-        if anew:
+        if anew or _provisioned(before) != _provisioned(after):
             for alias in self._cache.aliases_of((some.namespace, some.function)):
                 self._add_alias(alias.key)
 
@@ -138,3 +138,8 @@ def _claim(function: FunctionView) -> tuple[str, str, bool]:
 
 def _publishing(version: VersionView) -> tuple[str, str, str | None, bool, bool]:
     return version.uid, version.digest, version.owner, version.deleting, version.shape is None
+
+
+def _provisioned(version: VersionView | None) -> object:
+    """What aliases tell of a version besides whether it is there."""
+    return None if version is None else version.status.get("provisionedConcurrency")

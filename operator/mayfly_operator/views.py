@@ -119,6 +119,7 @@ class AliasView(Identity):
     alias: str
     versions: tuple[str, ...]
     weight: float
+    provisioned: int | None
     refused: "Trouble | None"
     status: Json
 

@@ -106,7 +106,7 @@ def reserved(
         "AWS_LAMBDA_FUNCTION_NAME": target.name,
         "AWS_LAMBDA_FUNCTION_VERSION": target.version,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(target.memory_size),
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": target.initialization,
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{target.name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream(target.version),
         "AWS_REGION": region,

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from mayfly_gateway.catalogue import Target
-from mayfly_model.limits import INIT_S
+from mayfly_gateway.catalogue import ON_DEMAND, Target
+from mayfly_model.limits import INIT_S, PROVISIONED_INIT_S
 
 
 def instruction(
@@ -30,6 +30,11 @@ def instruction(
         "runtimeVersion": runtime_version,
         "logFormat": target.spec.logging_config.log_format,
         "maxConcurrency": target.spec.max_concurrency,
-        "initTimeout": INIT_S,
+        "initTimeout": _init_timeout(target),
         "enforceMemory": True,
     }
+
+
+def _init_timeout(target: Target) -> float:
+    """In seconds; as on AWS, what nobody waits for may take longer."""
+    return INIT_S if target.initialization == ON_DEMAND else max(PROVISIONED_INIT_S, target.timeout)

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
         def close(self) -> None:
             """Finish what runs, then end."""
 
+        def initialization(self) -> str:
+            """How it was initialised, as its function is told."""
+
         def state(self) -> str:
             """One word for people."""
 
@@ -239,6 +242,7 @@ class ControlApi:
                 refuse(request, 503, "Closing")
             else:
                 told = {"revision": function.revision, "versionName": function.version_name}
+                told["initialization"] = self._instance.initialization()
                 request.respond(200, json.dumps(told).encode("ascii"))
 
         self._instance.when_free(free)

@@ -164,6 +164,11 @@ class Instance:
             return "Busy"
         return INIT if self._lifecycle.phase in (BARE, INIT) else "Idle"
 
+    def initialization(self) -> str:
+        """What the function is told in AWS_LAMBDA_INITIALIZATION_TYPE; empty while there is none."""
+        function = self._function
+        return "" if function is None else function.environment.get("AWS_LAMBDA_INITIALIZATION_TYPE", "")
+
     def when_free(self, done: Callable[[control.Function | None], None]) -> None:
         """Call back with the function once INIT is over and nothing runs; with None if the instance closes instead."""
         self._adopters.append(done)

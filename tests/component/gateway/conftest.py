@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 
@@ -59,7 +60,9 @@ class Agent(asyncio.Protocol):
             self.agents.stillborn -= 1
             self.transport.abort()
         elif head.startswith(b"POST /specialise"):
-            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            told = {} if self.agents.init_error is None else {"initError": self.agents.init_error}
+            content = json.dumps(told).encode()
+            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(content), content))
         else:
             self.transport.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}")
             self.transport.close()
@@ -121,11 +124,14 @@ class Agents:
         self.stillborn = 0
         self.may_close = True
         self.killed_for_memory = False
+        self.initialisations = []
+        self.init_error = None
         self.launching = asyncio.Event()
         self.launching.set()
 
     async def launch(self, target) -> Instance:
         self.number += 1
+        self.initialisations.append(target.initialization)
         name = f"i-{self.number}"
         await self.launching.wait()
         if self.failure is not None:
@@ -201,7 +207,7 @@ class World:
         self.clients.append(client)
         return client
 
-    def deploy(self, name="hello", *, digest="1", version="$LATEST", **spec) -> None:
+    def deploy(self, name="hello", *, digest="1", version="$LATEST", provisioned=None, **spec) -> None:
         content = {
             "runtime": "python3.13",
             "handler": "a.b",
@@ -216,7 +222,7 @@ class World:
             digest=digest,
             version=version,
         )
-        self.gateway.catalogue.put(target)
+        self.gateway.catalogue.put(dataclasses.replace(target, provisioned=provisioned))
 
     def alias(self, alias, *route, name="hello") -> None:
         self.gateway.catalogue.route("default", name, alias, Route(*route))

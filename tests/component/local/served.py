@@ -82,7 +82,11 @@ class Local:
         await self.gateway.start(
             backend,
             is_stale=self.deployer.freshness.is_stale,
-            registry=LocalRegistry(self.deployer.releases, self.deployer.freshness),
+            registry=LocalRegistry(
+                self.deployer.releases,
+                self.deployer.freshness,
+                provisioned=lambda target: self.gateway.provisioning.state(target),
+            ),
         )
         backend.start()
 

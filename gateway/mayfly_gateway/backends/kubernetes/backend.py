@@ -20,6 +20,7 @@ from mayfly_gateway.backends.kubernetes.surroundings import Surroundings
 from mayfly_gateway.backends.kubernetes.versions import Names, version_key
 from mayfly_gateway.backends.kubernetes.watch import Watch
 from mayfly_gateway.catalogue import Target
+from mayfly_gateway.provision import Provisioned
 from mayfly_model.labels import INSTANCE_SELECTOR
 
 _RELEASE_TIME = 1.0
@@ -147,6 +148,13 @@ class KubernetesBackend:
         """Count the pod no more, and have it deleted unless it ends by itself."""
         if self._sites.mark(instance_id, State.LOST) is None:
             self._claims.fail(instance_id)
+
+    def provisioned(self, target: Target, state: Provisioned | None) -> None:
+        """Write down how far a version's provisioned instances are; None if none are asked for."""
+        site = self._sites.find(version_key(target))
+        if site is not None:
+            site.findings.provision(state)
+            self._reports.write(site.key, site.findings)
 
     # What the cluster tells.
 

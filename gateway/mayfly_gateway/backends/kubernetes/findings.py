@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from mayfly_gateway.backends.kubernetes.objects import Claimed, Condition, Retired, VersionObject
+from mayfly_gateway.provision import Provisioned
 from mayfly_model.conditions import MESSAGE_LENGTH, ConditionType, Reason
 from mayfly_model.function import API_VERSION
 from mayfly_model.limits import CLAIMED_MAX, RETIRED_MAX
@@ -26,7 +27,15 @@ class Findings:
         self._conditions = {each.type: each for each in conditions if each.type in OWN}
         self._retired = {each.uid: each.name for each in (status.retired if status else None) or ()}
         self._claimed = {each.uid: each for each in (status.claimed if status else None) or ()}
+        self._provisioned = status.provisioned_concurrency if status else None
         self.changed = False
+
+    def provision(self, state: Provisioned | None) -> None:
+        """Note how far the provisioned instances are; None if none are asked for."""
+        told = None if state is None else _provisioned(state)
+        if told != self._provisioned:
+            self._provisioned = told
+            self.changed = True
 
     def find(
         self,
@@ -114,8 +123,19 @@ class Findings:
                 "conditions": [_condition(each) for each in self._conditions.values()],
                 "retired": [{"name": each.name, "uid": each.uid} for each in self.retired],
                 "claimed": [_claimed(each) for each in self.claimed],
+                **({} if self._provisioned is None else {"provisionedConcurrency": self._provisioned}),
             },
         }
+
+
+def _provisioned(state: Provisioned) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "requested": state.requested,
+        "allocated": state.allocated,
+        "available": state.available,
+        "status": state.status,
+    }
+    return told if state.reason is None else {**told, "statusReason": state.reason[:MESSAGE_LENGTH]}
 
 
 def _claimed(each: Claimed) -> dict[str, str]:

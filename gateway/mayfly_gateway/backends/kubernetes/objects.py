@@ -116,11 +116,12 @@ class VersionSpec(msgspec.Struct, frozen=True, rename="camel"):
     provisioned_concurrent_executions: int | None = None
 
 
-class VersionStatus(msgspec.Struct, frozen=True):
+class VersionStatus(msgspec.Struct, frozen=True, rename="camel"):
     """A Version's status."""
 
     conditions: tuple[Condition, ...] | None = ()
     retired: tuple[Retired, ...] | None = ()
+    provisioned_concurrency: dict[str, Any] | None = None
     claimed: tuple[Claimed, ...] | None = ()
 
 
@@ -144,6 +145,7 @@ class AliasRoute(msgspec.Struct, frozen=True, rename="camel"):
 
     function_version: str = ""
     routing: Routing | None = None
+    provisioned_concurrent_executions: int | None = None
 
 
 class AliasObject(msgspec.Struct, frozen=True):

@@ -91,6 +91,7 @@ async def run(settings: ClusterSettings) -> None:
         archives=ArchiveRoutes(archives),
         registry=ClusterRegistry(api, gateway.catalogue),
         log_elsewhere=where_the_log_is,
+        on_provisioned=backend.provisioned,
     )
     backend.start(
         adopt=gateway.dispatcher.adopt,

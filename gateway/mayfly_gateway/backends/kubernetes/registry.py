@@ -18,6 +18,7 @@ from mayfly_gateway.backends.kubernetes.told import seen, told
 from mayfly_gateway.backends.kubernetes.versions import version_key
 from mayfly_gateway.catalogue import Catalogue
 from mayfly_gateway.lambda_api.registry import ChangedError, ReferencedError, Stored, T, TakenError
+from mayfly_gateway.routes import route_of
 from mayfly_model.alias import Alias, AliasSpec
 from mayfly_model.function import Function
 from mayfly_model.labels import (
@@ -218,7 +219,7 @@ class ClusterRegistry:
     async def _routed(self, function: Stored[Function], alias: Stored[Alias]) -> None:
         """Wait until calls by the alias are led here as it says."""
         called = function.namespace, function.item.lambda_name
-        wanted = stored.route(alias.item.spec)
+        wanted = route_of(alias.item.spec)
         await seen(lambda: self._catalogue.aliases(*called).get(alias.item.alias) == wanted)
 
     async def _get(

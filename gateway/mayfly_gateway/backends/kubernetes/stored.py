@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from mayfly_gateway.lambda_api.registry import Stored, T
-from mayfly_gateway.routes import Route
 from mayfly_model import objects
-from mayfly_model.alias import Alias, AliasSpec
+from mayfly_model.alias import Alias
 from mayfly_model.function import API_VERSION, Function
 from mayfly_model.labels import FUNCTION_LABEL, MANAGED_BY, MANAGED_BY_LABEL
 from mayfly_model.version import Version
@@ -75,13 +74,6 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Json:
         if isinstance(value, dict) and isinstance(older, dict):
             changes[name] = value | dict.fromkeys(older.keys() - value.keys())
     return changes | dict.fromkeys(before.keys() - after.keys())
-
-
-def route(spec: AliasSpec) -> Route:
-    """Where an alias is to lead."""
-    if spec.routing is None:
-        return Route(spec.function_version)
-    return Route(spec.function_version, spec.routing.additional_version, spec.routing.weight)
 
 
 def _stored(item: Json, read: T) -> Stored[T]:

@@ -62,6 +62,7 @@ def read_target(version: VersionObject, *, cluster: str) -> Target | None:
         digest=spec.revision,
         version=qualifier,
         source=metadata.name,
+        provisioned=spec.provisioned_concurrent_executions,
     )
 
 
@@ -69,9 +70,8 @@ def read_route(said: AliasRoute) -> Route | None:
     """Where an Alias's spec or status points; None where that says nothing."""
     if not said.function_version:
         return None
-    if said.routing is None:
-        return Route(said.function_version)
-    return Route(said.function_version, said.routing.additional_version, said.routing.weight)
+    additional, weight = (None, 0.0) if said.routing is None else msgspec.structs.astuple(said.routing)
+    return Route(said.function_version, additional, weight, said.provisioned_concurrent_executions)
 
 
 @dataclass(slots=True)

@@ -4,19 +4,25 @@ Rule: a function is brought up to date with its files before it is looked at, as
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 from mayfly_gateway.backends.local.freshness import Freshness
 from mayfly_gateway.backends.local.kept import Kept
 from mayfly_gateway.backends.local.releases import Latest, Releases
+from mayfly_gateway.catalogue import Target
 from mayfly_gateway.lambda_api.registry import ChangedError, Stored, T, TakenError
-from mayfly_model.alias import Alias, AliasMetadata, AliasSpec
+from mayfly_gateway.provision import Provisioned
+from mayfly_model.alias import Alias, AliasMetadata, AliasSpec, AliasStatus
 from mayfly_model.function import Function, FunctionStatus
 from mayfly_model.labels import alias_name, version_name
 from mayfly_model.names import LATEST
+from mayfly_model.provisioned import ProvisionedStatus
 from mayfly_model.publishing import Publication
-from mayfly_model.version import Version, VersionMetadata, VersionSpec
+from mayfly_model.version import Version, VersionMetadata, VersionSpec, VersionStatus
 
+Item = TypeVar("Item", Version, Alias)
 Key = tuple[str, str]
 """Namespace and Lambda name."""
 
@@ -24,9 +30,17 @@ Key = tuple[str, str]
 class LocalRegistry:
     """See `Registry`, whose methods these are."""
 
-    def __init__(self, releases: Releases, freshness: Freshness) -> None:
+    def __init__(
+        self,
+        releases: Releases,
+        freshness: Freshness,
+        *,
+        provisioned: Callable[[Target], Provisioned | None],
+    ) -> None:
+        """`provisioned(target)` says how far a version's provisioned instances are."""
         self._releases = releases
         self._freshness = freshness
+        self._provisioned = provisioned
 
     async def function(self, namespace: str, name: str) -> Stored[Function] | None:
         """As its file says now."""
@@ -67,7 +81,25 @@ class LocalRegistry:
         found = self._releases.versions(key).get(number)
         if found is None:
             return None
-        return _version(function, str(number), found.version, self._releases.kept(key, str(number)))
+        version = _version(function, str(number), found.version, self._releases.kept(key, str(number)))
+        told = self._told(key, number)
+        return version if told is None else _with_status(version, VersionStatus(provisioned_concurrency=told))
+
+    def _told(self, key: Key, number: int) -> ProvisionedStatus | None:
+        found = self._releases.versions(key).get(number)
+        state = None if found is None else self._provisioned(found.target)
+        if state is None:
+            return None
+        return ProvisionedStatus.model_validate(
+            {
+                "requested": state.requested,
+                "allocated": state.allocated,
+                "available": state.available,
+                "status": state.status,
+                "status_reason": state.reason,
+            },
+            by_name=True,
+        )
 
     async def create_version(self, function: Stored[Function], publication: Publication) -> Stored[Version]:
         """Of the `$LATEST` that it was decided for."""
@@ -135,7 +167,7 @@ class LocalRegistry:
         self._releases.reserve(_key(function), concurrency)
 
     async def provisioned(self, function: Stored[Function]) -> Mapping[str, int]:
-        """Asked for; no instance is made for it here."""
+        """Asked for."""
         key = _key(function)
         found = {str(number): each.version for number, each in self._releases.versions(key).items()}
         specs: dict[str, VersionSpec | AliasSpec] = {**found, **self._releases.aliases(key)}
@@ -145,7 +177,7 @@ class LocalRegistry:
     async def provision(
         self, function: Stored[Function], version: Stored[Version], concurrency: int | None
     ) -> Stored[Version]:
-        """Remembered, so that it can be asked for again."""
+        """Until the manifest says another number."""
         number = int(version.item.function_version)
         if not self._releases.provision(_key(function), number, concurrency):
             raise ChangedError
@@ -155,12 +187,30 @@ class LocalRegistry:
 
     def _alias(self, function: Stored[Function], name: str, spec: AliasSpec) -> Stored[Alias]:
         metadata = AliasMetadata(name=alias_name(function.name, name), namespace=function.namespace)
-        kept = self._releases.kept(_key(function), name)
-        return _stored(Alias(metadata=metadata, spec=spec), metadata.namespace, metadata.name, kept)
+        key = _key(function)
+        alias = _stored(
+            Alias(metadata=metadata, spec=spec),
+            metadata.namespace,
+            metadata.name,
+            self._releases.kept(key, name),
+        )
+        if spec.provisioned_concurrent_executions is None or spec.function_version == LATEST:
+            return alias
+        # What it says is what it serves here: an alias that names no version is not taken in.
+        status = AliasStatus(
+            function_version=spec.function_version,
+            routing=spec.routing,
+            provisioned_concurrency=self._told(key, int(spec.function_version)),
+        )
+        return _with_status(alias, status)
 
 
 def _key(function: Stored[Function]) -> Key:
     return function.namespace, function.item.lambda_name
+
+
+def _with_status(stored: Stored[Item], status: VersionStatus | AliasStatus) -> Stored[Item]:
+    return replace(stored, item=stored.item.model_copy(update={"status": status}))
 
 
 def _version(

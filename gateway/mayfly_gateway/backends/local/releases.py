@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from mayfly_gateway.backends.local.instances import Deployment, LocalBackend
 from mayfly_gateway.backends.local.kept import Kept
 from mayfly_gateway.catalogue import Catalogue, Target, target_of
-from mayfly_gateway.routes import Route
+from mayfly_gateway.routes import route_of
 from mayfly_model.alias import AliasSpec
 from mayfly_model.errors import ResourceConflictException
 from mayfly_model.function import Function
@@ -172,8 +172,10 @@ class Releases:
         if function is None or release is None:
             return False
         changed = release.version.model_copy(update={"provisioned_concurrent_executions": concurrency})
-        function.releases[number] = Release(changed, release.target)
+        target = dataclasses.replace(release.target, provisioned=concurrency)
+        function.releases[number] = Release(changed, target)
         function.write(str(number))
+        self._catalogue.put(target)
         return True
 
     def reserve(self, key: Key, concurrency: int | None) -> None:
@@ -223,6 +225,7 @@ class Releases:
             version=str(number),
             digest=hashlib.sha256(f"{latest.function}\0{number}\0{made_of}".encode()).hexdigest(),
             source=latest.source,
+            provisioned=version.provisioned_concurrent_executions,
         )
         function.releases[number] = Release(version, target)
         function.write(str(number))
@@ -266,10 +269,3 @@ def _reserving(latest: Latest, concurrency: int | None) -> Latest:
         function=latest.function.model_copy(update={"spec": spec}),
         target=dataclasses.replace(latest.target, reserved=concurrency),
     )
-
-
-def route_of(spec: AliasSpec) -> Route:
-    """Where an alias points."""
-    if spec.routing is None:
-        return Route(spec.function_version)
-    return Route(spec.function_version, spec.routing.additional_version, spec.routing.weight)

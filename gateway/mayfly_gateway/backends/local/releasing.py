@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from mayfly_gateway.backends.local.errors import StartError
 from mayfly_gateway.backends.local.instances import Deployment
-from mayfly_gateway.backends.local.releases import Key, Latest, Releases, route_of
+from mayfly_gateway.backends.local.releases import Key, Latest, Releases
 from mayfly_gateway.catalogue import Catalogue, Target
-from mayfly_gateway.routes import Route
+from mayfly_gateway.routes import Route, route_of
 from mayfly_model.alias import AliasSpec
 from mayfly_model.errors import ResourceConflictException
 from mayfly_model.labels import version_name
