@@ -105,7 +105,7 @@ def deploy(
     system_namespace: Annotated[
         str, typer.Option(help="Where Mayfly is installed, for the port-forward.")
     ] = "mayfly-system",
-    wait: Annotated[bool, typer.Option(help="Wait until the functions are ready.")] = True,
+    wait: Annotated[bool, typer.Option(help="Wait until all is ready.")] = True,
     timeout: Annotated[float, typer.Option(min=0, help="How many seconds to wait at most.")] = 60.0,
     force_conflicts: Annotated[
         bool, typer.Option("--force-conflicts", help="Take over fields that somebody else has set otherwise.")
@@ -114,7 +114,7 @@ def deploy(
     """Bring functions to a cluster: upload their code, apply their manifests, wait until they are ready.
 
     Code in `directory` and `zipFile` is uploaded; nothing is installed, so what a function imports lies in its folder.
-    Exit status 1 if a function is not ready, 2 if anything was refused.
+    Exit status 1 if something is not ready, 2 if anything was refused.
     """
     from mayfly_cli import deploy as cluster
 

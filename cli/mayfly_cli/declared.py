@@ -16,6 +16,7 @@ from mayfly_model.manifest import Manifests, ParsedFunction
 
 _GROUP = API_VERSION.partition("/")[0] + "/"
 _VALUES = ("Secret", "ConfigMap")
+_READY_KINDS = frozenset({"Function", "Version", "Alias"})
 
 
 class BrokenFilesError(Exception):
@@ -45,6 +46,16 @@ class Declared:
     def name(self) -> str:
         """Its name."""
         return str(_metadata(self.data).get("name", ""))
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Its kind and name, which are its own within its namespace."""
+        return self.kind, self.name
+
+    @property
+    def gets_ready(self) -> bool:
+        """Whether it has a condition Ready to wait for."""
+        return self.is_ours and self.kind in _READY_KINDS
 
     @property
     def is_ours(self) -> bool:
@@ -94,6 +105,8 @@ def chosen_of(objects: Iterable[Declared], *, named: set[Path]) -> list[Declared
 def _sources(manifests: Manifests) -> list[str]:
     sources = (
         *(each.source for each in manifests.functions),
+        *(each.source for each in manifests.versions),
+        *(each.source for each in manifests.aliases),
         *(each.source for each in manifests.versions),
         *(each.source for each in manifests.aliases),
         *(each.source for each in manifests.values),

@@ -42,7 +42,7 @@ class Options:
 
 
 def run(paths: Sequence[Path], options: Options) -> int:
-    """Deploy what the paths declare; the exit status: 1 if a function is not ready, 2 if anything was refused."""
+    """Deploy what the paths declare; the exit status: 1 if something is not ready, 2 if anything was refused."""
     try:
         kubectl = Kubectl(options.context)
         namespace = options.namespace or kubectl.namespace()
@@ -149,7 +149,7 @@ def apply(kubectl: Kubectl, namespace: str, objects: Sequence[Declared], *, forc
     kubectl.apply(namespace, data, force=force)
     after = look(kubectl, namespace, data)
     for each in objects:
-        done(each.kind.lower(), each.name, outcome((each.kind, each.name), before, after))
+        done(each.kind.lower(), each.name, outcome(each.key, before, after))
 
 
 def look(kubectl: Kubectl, namespace: str, objects: Sequence[Json]) -> dict[Key, Json] | None:
@@ -178,42 +178,37 @@ def content(found: Json) -> dict[str, object]:
 
 
 def wait(kubectl: Kubectl, objects: Iterable[Declared], timeout: float) -> int:
-    """Wait for every Function to be ready, and say of each whether it is; the exit status."""
+    """Wait for every object of Mayfly's to be ready, and say of each whether it is; the exit status."""
     end = time.monotonic() + timeout
-    left = {(each.namespace, each.name): "" for each in objects if each.function is not None}
+    left = [each for each in objects if each.gets_ready]
     failed = False
     while left:
         late = time.monotonic() >= end
-        for key, found in looked_at(kubectl, left):
-            if not (found.ready or found.final or late):
-                continue
-            del left[key]
-            failed |= not found.ready
-            say(key[1], found)
+        looked_at = list(states(kubectl, left))
+        left = [each for each, found in looked_at if not (found.ready or found.final or late)]
+        for each, found in looked_at:
+            if each not in left:
+                failed |= not found.ready
+                say(each, found)
         if left:
             time.sleep(LOOK_AGAIN)
     return int(failed)
 
 
-def looked_at(kubectl: Kubectl, keys: Iterable[tuple[str, str]]) -> list[tuple[tuple[str, str], Readiness]]:
-    """How each Function, by namespace and name, is doing."""
-    names: dict[str, list[str]] = {}
-    for namespace, name in keys:
-        names.setdefault(namespace, []).append(name)
-    found = {namespace: kubectl.functions(namespace, several) for namespace, several in names.items()}
-    return [
-        ((namespace, name), readiness(found[namespace].get(name)))
-        for namespace, several in names.items()
-        for name in several
-    ]
+def states(kubectl: Kubectl, objects: Iterable[Declared]) -> Iterator[tuple[Declared, Readiness]]:
+    """How each is doing."""
+    for namespace, group in grouped(objects).items():
+        found = kubectl.ours(namespace, [each.key for each in group])
+        for each in group:
+            yield each, readiness(found.get(each.key))
 
 
-def say(name: str, found: Readiness) -> None:
-    """Whether a Function is ready, and why not."""
+def say(each: Declared, found: Readiness) -> None:
+    """Whether an object is ready, and why not."""
     if found.ready:
-        done("function", name, "is ready")
+        done(each.kind.lower(), each.name, "is ready")
     else:
-        present.problem(f"function {name} is not ready: {found.reason}: {found.message}")
+        present.problem(f"{each.kind.lower()} {each.name} is not ready: {found.reason}: {found.message}")
 
 
 def done(what: str, name: str, became: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mayfly_model.function import API_VERSION
 from mayfly_model.labels import CLI_FIELD_MANAGER
 
 REQUEST_TIME = 30
@@ -29,6 +30,7 @@ Json = Mapping[str, Any]
 Key = tuple[str, str]
 """Kind and name of an object, within a namespace."""
 
+_GROUP = API_VERSION.partition("/")[0]
 _FORWARDING = re.compile(r"Forwarding from (127\.0\.0\.1:\d+)")
 
 
@@ -63,11 +65,11 @@ class Kubectl:
         """The same objects as the cluster has them; those that it does not have are left out."""
         return _by_key(self._with(objects, "get", namespace, "--ignore-not-found", "--output=json"))
 
-    def functions(self, namespace: str, names: Iterable[str]) -> dict[str, Json]:
-        """Functions as the cluster has them, by name."""
-        words = ("functions.mayfly.dev", *names, "--ignore-not-found", "--output=json")
-        found = self._run("get", *words, f"--namespace={namespace}", f"--request-timeout={REQUEST_TIME}s")
-        return {name: each for (_, name), each in _by_key(found).items()}
+    def ours(self, namespace: str, keys: Iterable[Key]) -> dict[Key, Json]:
+        """Objects of Mayfly's kinds as the cluster has them; those that it does not have are left out."""
+        names = (f"{kind.lower()}.{_GROUP}/{name}" for kind, name in keys)
+        words = ("--ignore-not-found", "--output=json", f"--namespace={namespace}")
+        return _by_key(self._run("get", *names, *words, f"--request-timeout={REQUEST_TIME}s"))
 
     def apply(self, namespace: str, objects: Iterable[Json], *, force: bool) -> None:
         """Server-side apply; `force` takes fields over that somebody else has set otherwise."""

@@ -1,4 +1,4 @@
-"""Whether a Function is ready, read from the object that the cluster has.
+"""Whether a Function, a Version or an Alias is ready, read from the object that the cluster has.
 
 Rule: pure. A condition counts only for the generation that it was found for.
 """
@@ -16,6 +16,8 @@ FINAL: Final = frozenset(
         Reason.RUNTIME_NOT_FOUND,
         Reason.CODE_INVALID,
         Reason.CODE_DIGEST_MISMATCH,
+        Reason.VERSION_NUMBER_USED,
+        Reason.VERSION_CHANGED,
     }
 )
 """Reasons that do not pass while one waits: somebody must change something."""
@@ -35,12 +37,12 @@ class Readiness:
         return not self.ready and self.reason in FINAL
 
 
-def readiness(function: Mapping[str, Any] | None) -> Readiness:
-    """How a Function is doing; None is one that is not there."""
-    if function is None:
+def readiness(found: Mapping[str, Any] | None) -> Readiness:
+    """How an object is doing; None is one that is not there."""
+    if found is None:
         return Readiness(False, "NotFound", "somebody has deleted it")
-    conditions = (function.get("status") or {}).get("conditions") or ()
-    found = next((each for each in conditions if each["type"] == ConditionType.READY), None)
-    if found is None or found.get("observedGeneration") != function["metadata"]["generation"]:
+    conditions = (found.get("status") or {}).get("conditions") or ()
+    ready = next((each for each in conditions if each["type"] == ConditionType.READY), None)
+    if ready is None or ready.get("observedGeneration") != found["metadata"]["generation"]:
         return Readiness(False, "NotReconciled", "the operator has not looked at it yet: does it run?")
-    return Readiness(found["status"] == "True", found["reason"], found.get("message", ""))
+    return Readiness(ready["status"] == "True", ready["reason"], ready.get("message", ""))

@@ -71,6 +71,34 @@ def test_what_may_still_come_is_waited_for_until_the_time_is_over(account, proje
     assert "error: function hello is not ready: ConfigMapNotFound: " in told
 
 
+def test_a_version_and_its_alias_are_waited_for(account, project):
+    write(project)
+    words = (project, "--namespace", account.name, "--gateway", account.gateway)
+    (project / "version.yaml").write_text(json.dumps(belonging("Version", "hello.1")))
+    (project / "alias.yaml").write_text(json.dumps(belonging("Alias", "hello.live", functionVersion="1")))
+    said = deploy(*words)
+    assert "version hello.1 is ready" in said
+    assert "alias hello.live is ready" in said
+    until(lambda: answers(account, "hello:live"), "the alias answers")
+    (project / "alias.yaml").write_text(json.dumps(belonging("Alias", "hello.live", functionVersion="9")))
+    told = deploy(*words, "--timeout", "5", status=1)
+    assert "error: alias hello.live is not ready: VersionNotFound: " in told
+
+
+def belonging(kind, name, **spec):
+    """An object that belongs to the function."""
+    metadata = {"name": name}
+    spec |= {"functionName": "hello"}
+    return {"apiVersion": "mayfly.dev/v1beta1", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def answers(account, name):
+    try:
+        return account.invoke(name) == 1
+    except account.aws.exceptions.ResourceNotFoundException:
+        return False
+
+
 def test_nothing_is_sent_of_a_folder_with_a_mistake(account, project):
     write(project)
     (project / "wrong.yaml").write_text(json.dumps(function("other", memorySize=1)))

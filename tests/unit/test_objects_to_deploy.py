@@ -19,6 +19,15 @@ spec:
 """
 SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: keys}\nstringData: {KEY: a}\n"
 DEPLOYMENT = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: other, namespace: elsewhere}\n"
+ALIAS = """
+apiVersion: mayfly.dev/v1beta1
+kind: Alias
+metadata: {name: hello.live}
+spec: {functionName: hello, functionVersion: "1"}
+"""
+VERSION = (
+    ALIAS.replace("Alias", "Version").replace("hello.live", "hello.1").replace('functionVersion: "1"', "")
+)
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: others}\ndata: {A: b}\n"
 
 
@@ -63,6 +72,15 @@ def test_of_other_files_only_what_a_function_refers_to_goes_with_it(tmp_path):
     assert kinds(read([tmp_path], namespace="shop")) == [
         ("Function", "hello", "shop"),
         ("Secret", "keys", "shop"),
+    ]
+
+
+def test_versions_and_aliases_go_from_wherever_they_are_and_are_waited_for(tmp_path):
+    objects = read([write(tmp_path, alias=ALIAS, f=FUNCTION, version=VERSION, keys=SECRET)], namespace="shop")
+    assert [each.key for each in objects if each.gets_ready] == [
+        ("Alias", "hello.live"),
+        ("Function", "hello"),
+        ("Version", "hello.1"),
     ]
 
 
