@@ -25,6 +25,8 @@ from mayfly_gateway.backends.local.project import ProjectError
 SERVICE, PORT = "mayfly-gateway", "http"
 AGAIN = (1.0, 3.0, None)
 """Seconds until an upload is tried again whose gateway went away; None for no more."""
+KUBECTL_NOTE = "kubectl.kubernetes.io/last-applied-configuration"
+"""The annotation of client-side applies, which a server-side one takes away."""
 LOOK_AGAIN = 0.5
 """Seconds between two looks at functions that are not ready."""
 
@@ -170,11 +172,13 @@ def outcome(key: Key, before: Mapping[Key, Json] | None, after: Mapping[Key, Jso
 
 
 def content(found: Json) -> dict[str, object]:
-    """An object without what a cluster notes on it."""
+    """An object without what a cluster, or kubectl, notes on it."""
     kept = {key: value for key, value in found.items() if key != "status"}
-    noted = ("managedFields", "resourceVersion", "generation")
+    noted = ("managedFields", "resourceVersion", "generation", "annotations")
     metadata = {key: value for key, value in found["metadata"].items() if key not in noted}
-    return {**kept, "metadata": metadata}
+    annotations = {**found["metadata"].get("annotations", {})}
+    annotations.pop(KUBECTL_NOTE, None)
+    return {**kept, "metadata": metadata, "annotations": annotations}
 
 
 def wait(kubectl: Kubectl, objects: Iterable[Declared], timeout: float) -> int:

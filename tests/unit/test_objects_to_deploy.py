@@ -114,6 +114,12 @@ def found(**spec):
     }
 
 
+def noted(**annotations):
+    """An object that kubectl has applied."""
+    kubectl = {"kubectl.kubernetes.io/last-applied-configuration": "{}"}
+    return found() | {"metadata": found()["metadata"] | {"annotations": kubectl | annotations}}
+
+
 @pytest.mark.parametrize(
     ("before", "after", "word"),
     [
@@ -124,6 +130,8 @@ def found(**spec):
             {("Function", "hello"): found() | {"status": {"instances": 1}}},
             "unchanged",
         ),
+        ({("Function", "hello"): noted()}, {("Function", "hello"): found()}, "unchanged"),
+        ({("Function", "hello"): noted(owner="a")}, {("Function", "hello"): found()}, "configured"),
         (None, None, "applied"),
     ],
 )
