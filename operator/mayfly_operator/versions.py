@@ -25,6 +25,8 @@ _CRASHES: Final = 2
 """Failed starts in a row that are a crash loop and no accident."""
 _LONGEST_PAUSE: Final = 60.0
 _LONGEST_REFUSED: Final = 30.0
+_FORGOTTEN_AFTER: Final = 60.0
+"""Seconds after which crashes are forgotten that nobody has waited to see the next of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,7 @@ def missing(version: VersionView, pods: Iterable[PodView]) -> int:
 
 def observe(attempts: Attempts, version: VersionView, pods: Collection[PodView], now: float) -> Attempts:
     """The attempts, after what the pods say now."""
-    if attempts.revision != version.revision or version.instances == 0:
+    if attempts.revision != version.revision or (version.instances == 0 and not _is_fresh(attempts, now)):
         attempts = Attempts(
             revision=version.revision,
             counted=_ended(pods),
@@ -98,6 +100,11 @@ def observe(attempts: Attempts, version: VersionView, pods: Collection[PodView],
         attempts = replace(attempts, refusal=None, failures=0, not_before=0.0)
     old = [each for each in alive_of_any_content(version, pods) if each.revision != version.revision]
     return replace(attempts, outdated={each.uid: attempts.outdated.get(each.uid, now) for each in old})
+
+
+def _is_fresh(attempts: Attempts, now: float) -> bool:
+    """Whether pods have crashed just now: then the next call that comes along starts no other at once."""
+    return bool(attempts.crash) and now < attempts.not_before + _FORGOTTEN_AFTER
 
 
 def news(attempts: Attempts, pods: Iterable[PodView]) -> list[PodView]:
@@ -170,6 +177,8 @@ def _is_over(version: VersionView, pod: PodView, attempts: Attempts, now: float)
 def _reviews(version: VersionView, pods: Iterable[PodView], attempts: Attempts, now: float) -> list[float]:
     """In how many seconds time alone changes the decision."""
     waits = [since + OUTDATED_AFTER - now for since in attempts.outdated.values()]
+    if version.instances == 0 and _is_fresh(attempts, now):
+        waits.append(attempts.not_before + _FORGOTTEN_AFTER - now)
     if attempts.failures:
         running = (each.running_since for each in alive(version, pods))
         waits += [since + SETTLED_AFTER - now for since in running if since is not None]

@@ -163,14 +163,22 @@ def test_an_instance_that_ran_for_long_is_replaced_at_once_whenever_it_ends():
     assert set(pauses) == {0.0}
 
 
-@pytest.mark.parametrize(
-    "next_version",
-    [version(instances=0), version(instances=1, revision=OLD)],
-    ids=["at zero", "with other content"],
-)
-def test_the_slowness_is_forgotten(next_version):
+def test_the_slowness_is_forgotten_with_other_content():
     attempts, now, _ = crash(version(instances=1), 8)
-    _, attempts = decide(next_version, [], attempts, now)
+    _, attempts = decide(version(instances=1, revision=OLD), [], attempts, now)
+    assert (attempts.failures, attempts.not_before) == (0, 0.0)
+
+
+def test_the_slowness_outlives_the_calls_that_gave_up():
+    """Else each call of a function that crashes would start pods, however fast the calls come."""
+    attempts, _, _ = crash(version(instances=1), 8)
+    before = attempts.not_before - 1
+    decision, attempts = decide(version(instances=0), [], attempts, before)
+    assert decision.again == 61.0
+    assert say(version(instances=0), [], attempts, before) == Reason.INSTANCES_CRASHING
+    decision, attempts = decide(version(instances=1), [], attempts, before)
+    assert (decision.create, decision.again) == ((), 1.0)
+    _, attempts = decide(version(instances=0), [], attempts, before + 61)
     assert (attempts.failures, attempts.not_before) == (0, 0.0)
 
 
@@ -228,5 +236,8 @@ def test_a_refused_creation_is_told_and_tried_again_more_and_more_slowly():
     assert say(of, [pod(0)], attempts) is None
 
 
-def test_at_zero_all_is_well():
-    assert say(version(instances=0), [], Attempts(revision=NEW, failures=9, crash="Error")) is None
+def test_at_zero_all_is_well_unless_the_last_pods_have_just_crashed():
+    crashed = Attempts(revision=NEW, failures=9, crash="Error", not_before=NOON)
+    assert say(version(instances=0), [], crashed, NOON + 59) == Reason.INSTANCES_CRASHING
+    _, attempts = decide(version(instances=0), [], crashed, NOON + 60)
+    assert say(version(instances=0), [], attempts, NOON + 60) is None
