@@ -44,6 +44,8 @@ FILES = ["app.py", "pkg/app.py", "app.py/x", "../app.py", "/app.py", "a//b", "",
 KEYS = {"variables": VARIABLES, "inline": FILES}
 VALUES = ["", "x", "1", "64", "65", "\0", "é" * 2000]
 
+_MOSTLY = st.sampled_from([True] * 9 + [False])
+
 
 @cache
 def spec_schema(kind: str) -> Schema:
@@ -75,8 +77,12 @@ def _of(schema: Schema, name: str = "") -> st.SearchStrategy[Any]:
         case "array":
             return st.lists(_of(schema["items"]), max_size=2)
     if "additionalProperties" in schema:
-        return st.dictionaries(st.sampled_from(KEYS[name]), st.sampled_from(VALUES), min_size=1, max_size=3)
+        return _mappings(KEYS[name][:2], VALUES[:3]) | _mappings(KEYS[name], VALUES)
     return _objects(schema, name)
+
+
+def _mappings(keys: list[str], values: list[str]) -> st.SearchStrategy[dict[str, str]]:
+    return st.dictionaries(st.sampled_from(keys), st.sampled_from(values), min_size=1, max_size=3)
 
 
 def _texts(schema: Schema) -> st.SearchStrategy[str]:
@@ -92,12 +98,12 @@ def _objects(draw: st.DrawFn, schema: Schema, name: str) -> dict[str, Any]:
     required = schema.get("required", ())
     optional = [field for field in fields if field not in required]
     rules = "".join(rule["rule"] for rule in schema.get("x-kubernetes-validations", ()))
-    if "== 1" in rules and draw(st.integers(0, 4)):
+    if "== 1" in rules and draw(_MOSTLY):
         chosen = [draw(st.sampled_from(optional))]
     else:
         chosen = draw(st.lists(st.sampled_from(optional), max_size=4, unique=True)) if optional else []
     given = {field: draw(_of(fields[field], field)) for field in [*required, *chosen]}
-    return _likely(given) if draw(st.integers(0, 4)) else given
+    return _likely(given) if draw(_MOSTLY) else given
 
 
 def _likely(given: dict[str, Any]) -> dict[str, Any]:
