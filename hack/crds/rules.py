@@ -105,6 +105,22 @@ RULES: dict[str, list[Rule]] = {
             "routing.additionalVersion is the alias's own version: give another one",
             ".routing.additionalVersion",
         ),
+        rule(
+            "self.functionVersion != '$LATEST' || !has(self.rollout)",
+            "rollout is not allowed with $LATEST: publish a version first",
+            ".rollout",
+        ),
+        rule(
+            "!(has(self.routing) && has(self.rollout))",
+            "rollout is not allowed with routing: it shifts the calls by itself",
+            ".rollout",
+        ),
+    ],
+    "RolloutAlarm": [
+        rule(
+            "has(self.errorRate) || has(self.p99Milliseconds)",
+            "give errorRate or p99Milliseconds, or both",
+        ),
     ],
 }
 

@@ -1,7 +1,7 @@
 """The Alias: a name of one's own for a version, and perhaps for a share of a second one.
 
 Rule: as on AWS: two weights need two published versions, and provisioned concurrency needs one; `$LATEST` may be
-named alone.
+named alone. A rollout leads to one version, so that shares by hand and by itself exclude each other.
 """
 
 from typing import Annotated, Literal
@@ -16,6 +16,7 @@ from mayfly_model.metadata import Metadata, ObjectName
 from mayfly_model.names import LATEST, VERSION_NUMBER_PATTERN
 from mayfly_model.part import Observed, Part, broken, text, whole_number
 from mayfly_model.provisioned import ProvisionedStatus
+from mayfly_model.rollout import Rollout, RolloutStatus
 from mayfly_model.version import FunctionVersion
 
 AliasObjectName = Annotated[
@@ -61,6 +62,9 @@ class AliasSpec(Part):
         int | None, whole_number(1, limits.RESERVED_CONCURRENCY_MAX)
     ] = None
     """Instances that are kept initialised at all times; not for $LATEST."""
+    rollout: Rollout | None = None
+    """How a change of functionVersion is brought about: step by step, watched, and taken back by itself. Not with
+    routing, and not for $LATEST."""
 
     @model_validator(mode="after")
     def _versions_fit(self) -> "AliasSpec":
@@ -70,6 +74,10 @@ class AliasSpec(Part):
             raise broken(
                 "not allowed with $LATEST: publish a version first", "provisionedConcurrentExecutions"
             )
+        if self.function_version == LATEST and self.rollout is not None:
+            raise broken("not allowed with $LATEST: publish a version first", "rollout")
+        if self.routing is not None and self.rollout is not None:
+            raise broken("not allowed with routing: a rollout shifts the calls by itself", "rollout")
         if self.routing is not None and self.routing.additional_version == self.function_version:
             raise broken(
                 "found the alias's own version; allowed: another one", "routing", "additionalVersion"
@@ -88,8 +96,10 @@ class AliasStatus(Observed):
     """The second version that gets a share of them; none when absent."""
     provisioned_concurrency: ProvisionedStatus | None = None
     """What became of the instances that are kept initialised."""
+    rollout: RolloutStatus | None = None
+    """How far the last rollout is. Written by the gateway that owns the function."""
     conditions: Conditions = ()
-    """Ready says whether calls by this alias are answered, and if not, why."""
+    """Ready says whether calls by this alias are answered, and if not, why; Progressing, how a rollout goes."""
 
 
 class Alias(Part):

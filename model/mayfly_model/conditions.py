@@ -29,6 +29,8 @@ class ConditionType(StrEnum):
     """Whether the code was found and is what its digest says; the gateway's, on Versions."""
     INITIALIZED = "Initialized"
     """Whether the last INIT went well; the gateway's, on Versions."""
+    PROGRESSING = "Progressing"
+    """Whether an alias is on its way from one version to another; the operator's, from what the gateway does."""
 
 
 class Reason(StrEnum):
@@ -74,6 +76,12 @@ class Reason(StrEnum):
     """The number, or a higher one, was published before; numbers are never given twice."""
     VERSION_CHANGED = "VersionChanged"
     """A published version's configuration is no longer the one that was published: it is not used."""
+    ROLLING_OUT = "RollingOut"
+    """A rollout goes on, or is about to begin."""
+    COMPLETED = "Completed"
+    """A rollout has ended well: all calls go to the new version."""
+    ROLLED_BACK = "RolledBack"
+    """The new version was not good enough for the rollout's alarm: all calls go to the old one."""
 
 
 class Condition(Observed):
