@@ -151,12 +151,18 @@ class Gateway:
             replicas.leases.count_by(self.dispatcher.running_by_instance)
             self.dispatcher.count_exactly(replicas.leases.epoch)
             run = self._counted.invoke
+            self.catalogue.on_change(self._forget)
         self.forwarder = Forwarder(
             ownership=replicas.ownership, token=replicas.token, run=run, exists=self._exists
         )
         self.dispatcher.on_hand_over(self.forwarder.invoke)
         if self._counted is not None:
             self._counted.on_hand_over(self.forwarder.invoke)
+
+    def _forget(self, before: Target | None, after: Target | None) -> None:
+        gone = before is not None and after is None and not self.catalogue.versions(*before.function)
+        if gone and before is not None and self._counted is not None:
+            self._counted.forget(before)
 
     def let_go(self, target: Target) -> None:
         """Leave a function's version to another gateway, which owns the function now."""

@@ -1,6 +1,7 @@
 """A real NATS with JetStream, on a port of its own, that a test can kill and start again."""
 
 import asyncio
+import shutil
 import signal
 import socket
 import sys
@@ -16,6 +17,7 @@ class NatsServer:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.url = f"nats://127.0.0.1:{self.port}"
+        self.store = directory / "jetstream"
         self.configuration = directory / "nats.conf"
         self.configuration.write_text(
             f'listen: "127.0.0.1:{self.port}"\njetstream {{ store_dir: "{directory}", sync_interval: always }}\n'
@@ -29,6 +31,10 @@ class NatsServer:
         async with asyncio.timeout(20):
             while not await self._listens():
                 await asyncio.sleep(0.02)
+
+    def forget(self) -> None:
+        """Lose what is stored, as a volume that is lost does."""
+        shutil.rmtree(self.store)
 
     async def kill(self) -> None:
         assert self.process is not None

@@ -13,7 +13,8 @@ from mayfly_gateway.invoke import OnAnswer, Run
 from mayfly_gateway.peers.lease import Lease, LeaseError
 from mayfly_gateway.peers.ownership import FunctionKey
 from mayfly_gateway.request import Call
-from mayfly_model.errors import LambdaError, ServiceUnavailableException
+from mayfly_model.errors import LambdaError, ServiceUnavailableException, function_not_found
+from mayfly_model.names import LATEST
 
 if TYPE_CHECKING:
     # The local mode has no leases, and no client for their store.
@@ -92,6 +93,17 @@ class Counted:
             waiting.acquiring.cancel()
         for each in waiting.calls:
             self._pass_on(*each)
+
+    def forget(self, target: Target) -> None:
+        """The function is no more, of which this was the last version: whoever has the next of its name must count."""
+        waiting = self._waiting.pop(target.function, None)
+        self._leases.release(target.function)
+        if waiting is None:
+            return
+        if waiting.acquiring is not None:
+            waiting.acquiring.cancel()
+        for called, call, _, on_answer in waiting.calls:
+            on_answer(function_not_found(called.called(call.reference.qualifier or LATEST)))
 
     async def close(self) -> None:
         """Answer what waits, and give up the leases."""

@@ -77,6 +77,7 @@ class Leases:
         self._unreleased: dict[FunctionKey, dict[str, int]] = {}
         self._running: Running = _nothing
         self._releasing: set[asyncio.Task[None]] = set()
+        self._writing: dict[FunctionKey, asyncio.Task[int]] = {}
         self._renewing: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -121,6 +122,9 @@ class Leases:
             # It may have been written all the same.
             self._unreleased[function] = dict(self._running(function))
             raise LeaseError(words(error)) from error
+        except asyncio.CancelledError:
+            self._give_back(function)
+            raise
         raise LeaseError("another gateway holds the lease")
 
     def count_by(self, running: Running) -> None:
@@ -129,8 +133,10 @@ class Leases:
 
     def release(self, function: FunctionKey) -> None:
         """Hold the function no more."""
-        if self._held.pop(function, None) is None and function not in self._unreleased:
-            return
+        if self._held.pop(function, None) is not None or function in self._unreleased:
+            self._give_back(function)
+
+    def _give_back(self, function: FunctionKey) -> None:
         self._unreleased[function] = dict(self._running(function))
         task = self._loop.create_task(self._release(function))
         self._releasing.add(task)
@@ -138,6 +144,8 @@ class Leases:
 
     async def _release(self, function: FunctionKey) -> None:
         """Say so in the store; what fails is done again after the next renewal, for nobody waits this process out."""
+        if (writing := self._writing.get(function)) is not None:
+            await asyncio.wait((writing,))
         try:
             bucket, key = await self._open(), _function_key(function)
             record, revision = await _read(bucket, key)
@@ -160,11 +168,22 @@ class Leases:
         record, revision = await _read(bucket, key)
         if not await self._is_free(bucket, record, watched):
             return None
+        writing = self._loop.create_task(bucket.update(key, msgspec.json.encode(mine), last=revision))
+        self._writing[function] = writing
+        writing.add_done_callback(lambda done: self._written(function, done))
         try:
-            epoch = await bucket.update(key, msgspec.json.encode(mine), last=revision)
+            # It is on its way to the store, whoever gives up on it meanwhile.
+            epoch = await asyncio.shield(writing)
         except nats.js.errors.KeyWrongLastSequenceError:
             return None
         return Lease(epoch, record.running)
+
+    def _written(self, function: FunctionKey, done: asyncio.Task[int]) -> None:
+        if self._writing.get(function) is done:
+            del self._writing[function]
+        if not done.cancelled():
+            # Looked at here too: whoever waited may be gone.
+            done.exception()
 
     async def _is_free(self, bucket: KeyValue, record: Record, watched: dict[str, _Watched]) -> bool:
         """Whether nobody can hold it: it was released, its holder was a former life of this pod, or has lapsed."""
@@ -193,6 +212,8 @@ class Leases:
                 for function in tuple(self._unreleased):
                     await self._release(function)
             except TROUBLE as error:
+                # The store may have lost the bucket: the next time it is looked for.
+                self._bucket = None
                 _log.warning("leases are not renewed: %s", words(error))
             await asyncio.sleep(self._times.renewal)
 

@@ -137,6 +137,36 @@ async def test_a_lease_that_lapsed_or_could_not_be_released_stays_with_nobody(st
     assert (await two.acquire(lapsed, patience=20)).running == {"i-1": 1}
 
 
+async def test_a_store_that_has_lost_everything_is_begun_anew(store):
+    one = await store.leases("one")
+    await one.acquire(HELLO, patience=20)
+    await store.server.kill()
+    store.server.forget()
+    await store.server.start()
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(LeaseError):
+                await one.acquire(("default", "other"), patience=20)
+                break
+            await asyncio.sleep(0.05)
+
+
+async def test_an_attempt_that_is_given_up_at_any_moment_leaves_the_function_to_others(store):
+    one, two = await store.leases("one"), await store.leases("two")
+    await one.acquire(HELLO, patience=20)
+    functions = [("default", f"f-{number}") for number in range(60)]
+    for turns, function in enumerate(functions):
+        attempt = asyncio.create_task(one.acquire(function, patience=20))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        attempt.cancel()
+        await asyncio.wait([attempt])
+        if not attempt.cancelled():
+            one.release(function)
+    assert one.epoch(HELLO) is not None
+    await asyncio.gather(*(two.acquire(function, patience=TIMES.duration * 2) for function in functions))
+
+
 async def test_a_hundred_at_once_are_one_holder_each(store):
     replicas = [await store.leases(f"gateway-{number}") for number in range(4)]
     functions = [("default", f"f-{number}") for number in range(25)]
@@ -228,6 +258,31 @@ async def test_calls_wait_for_the_lease_of_a_gateway_that_was_killed(pair):
     caller.invoke()
     async with asyncio.timeout(20):
         assert (await caller.reply())[0] == 200
+
+
+async def test_the_lease_of_a_function_that_is_deleted_is_given_up(pair):
+    """Else nobody could count another one of its name which is another gateway's."""
+    client = await pair.owner.client()
+    client.invoke()
+    assert (await client.reply())[0] == 200
+    pair.owner.gateway.catalogue.remove(*HELLO)
+    assert pair.owner.leases.epoch(HELLO) is None
+    pair.other.ownership.set_peers([pair.other.peer])
+    caller = await pair.other.client()
+    caller.invoke()
+    async with asyncio.timeout(10):
+        assert (await caller.reply())[0] == 200
+
+
+async def test_a_call_that_waits_for_the_lease_of_a_function_that_is_deleted_is_answered(pair):
+    await pair.other.leases.acquire(HELLO, patience=20)
+    client = await pair.owner.client()
+    client.invoke()
+    await pair.owner.until(lambda: pair.owner.gateway._counted._waiting)
+    pair.owner.gateway.catalogue.remove(*HELLO)
+    status, headers, body = await client.reply()
+    assert (status, headers["x-amzn-errortype"]) == (404, "ResourceNotFoundException")
+    assert b"function:hello:$LATEST" in body
 
 
 async def test_without_the_store_nobody_counts_and_others_go_on(pair):

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import io
 import json
@@ -14,6 +15,7 @@ import msgspec
 import nats as client
 import pytest
 from tests.component.kubernetes.api_server import VERSIONS, api_server
+from tests.component.nats_server import NatsServer
 
 from mayfly_gateway.archives import StoreUnavailableError
 from mayfly_gateway.backends.kubernetes.api import Api
@@ -289,3 +291,25 @@ def test_versions_name_archives_by_namespace_and_digest():
     item["metadata"]["uid"] = "a"
     bare = {**item, "spec": {"functionName": "hello"}}
     assert named_by([_object(item), _object(bare)]) == {NAME}
+
+
+async def test_a_store_that_has_lost_everything_takes_archives_in_again(tmp_path):
+    server = NatsServer(tmp_path)
+    await server.start()
+    connection = NatsConnection(server.url)
+    connection.start()
+    store = ArchiveStore(connection)
+    await connected(store)
+    assert await store.put("shop", DIGEST, io.BytesIO(CONTENT))
+    await server.kill()
+    server.forget()
+    await server.start()
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(StoreUnavailableError):
+                assert await store.put("shop", DIGEST, io.BytesIO(CONTENT))
+                break
+            await asyncio.sleep(0.05)
+    assert await store.get("shop", DIGEST) == CONTENT
+    await connection.close()
+    await server.kill()

@@ -74,7 +74,7 @@ class ArchiveStore:
         except nats.js.errors.ObjectNotFoundError:
             return None
         except (*TROUBLE, StoreUnavailableError) as error:
-            message = f"the store of code archives does not answer: {words(error)}"
+            message = f"the store of code archives does not answer: {words(self._unavailable(error))}"
             raise CodeError(Reason.CODE_NOT_FOUND, message) from error
 
     async def keep(self, namespace: str, sha256: str, data: bytes) -> None:
@@ -94,7 +94,7 @@ class ArchiveStore:
             async with asyncio.timeout(_CALL_TIME):
                 return await self._touch(object_name(namespace, sha256))
         except TROUBLE as error:
-            raise StoreUnavailableError(words(error)) from error
+            raise self._unavailable(error) from error
 
     async def put(self, namespace: str, sha256: str, content: BinaryIO) -> bool:
         """Store an archive whose digest was checked; False if it was there.
@@ -110,7 +110,7 @@ class ArchiveStore:
                     object_name(namespace, sha256), cast(io.BufferedIOBase, content)
                 )
         except TROUBLE as error:
-            raise StoreUnavailableError(words(error)) from error
+            raise self._unavailable(error) from error
         return True
 
     async def kept(self) -> Kept:
@@ -129,7 +129,7 @@ class ArchiveStore:
                 except nats.js.errors.NotFoundError:
                     metas = []
         except TROUBLE as error:
-            raise StoreUnavailableError(words(error)) from error
+            raise self._unavailable(error) from error
         chunks = {subject.removeprefix(_CHUNKS) for subject in stream.state.subjects or ()}
         # A name that is marked as removed is removed once more: who marked it may have died over it.
         names = frozenset(str(each.name) for each in metas)
@@ -146,7 +146,7 @@ class ArchiveStore:
                 await self._open()
                 return await self._remove(name, untouched_for)
         except TROUBLE as error:
-            raise StoreUnavailableError(words(error)) from error
+            raise self._unavailable(error) from error
 
     async def remove_stray(self, chunks: str) -> None:
         """Remove chunks that belong to no archive.
@@ -158,7 +158,7 @@ class ArchiveStore:
             async with asyncio.timeout(_CALL_TIME):
                 await self._context().purge_stream(_STREAM, subject=_CHUNKS + chunks)
         except TROUBLE as error:
-            raise StoreUnavailableError(words(error)) from error
+            raise self._unavailable(error) from error
 
     async def _touch(self, name: str) -> bool:
         await self._open()
@@ -212,6 +212,11 @@ class ArchiveStore:
 
     def _age(self, message: RawStreamMsg) -> float:
         return self._clock() - message.time.timestamp() if message.time else 0.0
+
+    def _unavailable(self, error: BaseException) -> StoreUnavailableError:
+        # It may have lost the bucket, and does not say so in words of its own: the next one looks for it.
+        self._bucket = None
+        return StoreUnavailableError(words(error))
 
     def _context(self) -> JetStreamContext:
         return self._connection.jetstream(timeout=_CALL_TIME)
