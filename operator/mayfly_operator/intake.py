@@ -88,8 +88,7 @@ class Intake:
         if some is None:
             return
         self._add_version(some.key)
-        if some.shape is not None and some.shape.pool is not None:
-            self._add_pool((some.namespace, some.shape.pool))
+        self._add_pool_of(some)
         anew = before is None or after is None or _publishing(before) != _publishing(after)
         if functions.is_latest(some) or anew:
             self._add_function((some.namespace, some.function))
@@ -105,6 +104,7 @@ class Intake:
                 self._add_pool((each.namespace, each.pool))
             elif each is not None:
                 self._add_version((each.namespace, each.version))
+                self._add_pool_of(self._cache.versions.get((each.namespace, each.version)))
 
     def _alias(self, change: Change[AliasView] | None) -> None:
         if change is None:
@@ -122,6 +122,11 @@ class Intake:
     def _add_version(self, key: Key) -> None:
         if self.versions is not None:
             self.versions.add(key)
+
+    def _add_pool_of(self, version: VersionView | None) -> None:
+        """The pool that may serve a Version."""
+        if version is not None and version.shape is not None and version.shape.pool is not None:
+            self._add_pool((version.namespace, version.shape.pool))
 
     def _add_pool(self, key: Key) -> None:
         if self.pools is not None:

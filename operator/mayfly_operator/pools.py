@@ -21,7 +21,7 @@ STUCK_AFTER: Final = 60.0
 """Seconds after which a pod that does not run and is of no use, or in trouble, is deleted."""
 HELD_FOR: Final = 5.0
 """Seconds for which a pool is not filled, since pods are starting for which somebody waits."""
-_HELD_AGAIN: Final = 0.2
+_HELD_AGAIN: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
 
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
+import socket
 
 from mayfly_gateway.backends.kubernetes.dial import PORT
 
@@ -23,24 +25,44 @@ class PodAgent:
         self.code = b""
         self.claims: dict = {}
         self.closed = False
+        self.dead = False
         self.foreign = False
         self.free = asyncio.Event()
         self.free.set()
         self.invocations: list[tuple[bytes, bytes]] = []
         self.connections: set[Connection] = set()
         self.answer: tuple[int, dict] = (200, {})
-        self.server: asyncio.Server | None = None
+        self.listener: socket.socket | None = None
+        self.arrivals: set[asyncio.Task] = set()
         self.on_close = lambda: None
         self.on_health = lambda: None
 
     async def listen(self) -> None:
-        loop = asyncio.get_running_loop()
-        self.server = await loop.create_server(lambda: Connection(self), self.address, PORT)
+        self.listener = socket.create_server((self.address, PORT), backlog=100)
+        self.listener.setblocking(False)
+        asyncio.get_running_loop().add_reader(self.listener, self.accept)
+
+    def accept(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            connection, _ = self.listener.accept()
+            loop = asyncio.get_running_loop()
+            arrival = loop.create_task(loop.connect_accepted_socket(lambda: Connection(self), connection))
+            self.arrivals.add(arrival)
+            arrival.add_done_callback(self.arrivals.discard)
+
+    def expire(self) -> None:
+        """Its time in a pool is over: it ends, unless it was claimed."""
+        if self.specialised is None:
+            self.on_close()
+            self.die()
 
     def die(self) -> None:
-        """As a process that is killed: every connection is reset, and nobody listens."""
-        if self.server is not None:
-            self.server.close()
+        """As a process that is killed: every connection is reset, those that were not taken too, and nobody listens."""
+        self.dead = True
+        if self.listener is not None:
+            asyncio.get_running_loop().remove_reader(self.listener)
+            self.listener.close()
+            self.listener = None
         for connection in tuple(self.connections):
             connection.transport.abort()
 
@@ -60,11 +82,15 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport) -> None:
         self.transport = transport
         self.agent.connections.add(self)
+        if self.agent.dead:
+            transport.abort()
 
     def connection_lost(self, exc) -> None:
         self.agent.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
+        if self.agent.dead:
+            return
         self.buffer += data
         head, separator, rest = self.buffer.partition(b"\r\n\r\n")
         if not separator:

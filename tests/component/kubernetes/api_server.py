@@ -10,6 +10,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from aiohttp import web
 
@@ -36,6 +37,7 @@ class ApiServer:
         self.scaled: list[tuple[str, int]] = []
         self.resized: dict[str, dict] = {}
         self.no_resize: tuple[int, str] | None = None
+        self.deleted: list[tuple[str, dict]] = []
         self.broken_pages = 0
         self.refusing: tuple[int, str] | None = None
         self.statuses_to_refuse = 0
@@ -75,7 +77,9 @@ class ApiServer:
         key = (metadata["namespace"], metadata["name"])
         before = self.objects[path].get(key)
         metadata.setdefault("uid", before["metadata"]["uid"] if before else str(uuid.uuid4()))
-        metadata.setdefault("creationTimestamp", CREATED)
+        metadata.setdefault("creationTimestamp", now() if path == PODS else CREATED)
+        if path == PODS:
+            item.setdefault("status", {"phase": "Pending"})
         if before is None or before.get("spec") != item.get("spec"):
             metadata["generation"] = metadata.get("generation", 0) + 1
         metadata["resourceVersion"] = str(self.version)
@@ -160,8 +164,9 @@ class ApiServer:
         if there is None:
             return failure(404, f"{path} {name} not found")
         if method == "DELETE":
-            if body["preconditions"]["uid"] != there["metadata"]["uid"]:
-                return failure(409, "the UID in the precondition is another", "Conflict")
+            if any(there["metadata"][name] != value for name, value in body["preconditions"].items()):
+                return failure(409, "a precondition does not hold", "Conflict")
+            self.deleted.append((path, there))
             self.delete(path, key)
         return web.json_response(there)
 
@@ -205,6 +210,14 @@ class ApiServer:
         finally:
             self.watches.discard(response)
 
+    def _label(self, namespace: str, name: str, body: dict) -> web.Response:
+        item = self.objects[PODS].get((namespace, name))
+        if item is None:
+            return failure(404, f"pods {name} not found")
+        if item["metadata"]["uid"] != body["metadata"]["uid"]:
+            return failure(409, "the UID in the precondition is another", "Conflict")
+        return web.json_response(self.put(PODS, merged(item, body)))
+
     def _resize(self, path: str, body: dict, request: web.Request) -> web.Response:
         _, _, _, _, namespace, _, name, _ = path.split("/")
         item = self.objects[PODS].get((namespace, name))
@@ -222,6 +235,8 @@ class ApiServer:
         if path.endswith("/resize"):
             return self._resize(path, body, request)
         parts = path.split("/")
+        if "/pods/" in path:
+            return self._label(parts[4], parts[6], body)
         namespace, name, subresource = parts[5], parts[7], parts[8]
         item = self.objects[VERSIONS].get((namespace, name))
         if item is None:
@@ -242,6 +257,10 @@ class ApiServer:
         applied = {**status, "conditions": [*others, *status["conditions"]]}
         self.put(VERSIONS, {**item, "status": {**item.get("status", {}), **applied}})
         return web.json_response(self.objects[VERSIONS][(namespace, name)])
+
+
+def now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def line(kind: str, item: dict) -> bytes:

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
 from tests.component.kubernetes.agents import PodAgent
-from tests.component.kubernetes.api_server import PODS, VERSIONS, ApiServer
+from tests.component.kubernetes.api_server import PODS, VERSIONS, ApiServer, now
 from tests.component.signing import Signer
 
 from mayfly_gateway.backends.kubernetes.api import Api
@@ -210,7 +210,7 @@ def running(address: str) -> dict:
     return {
         "phase": "Running",
         "podIP": address,
-        "containerStatuses": [{"state": {"running": {"startedAt": "now"}}}],
+        "containerStatuses": [{"state": {"running": {"startedAt": now()}}}],
     }
 
 
@@ -264,7 +264,7 @@ class Replica:
         self.packages = Packages(store, fetch)
         self.session = aiohttp.ClientSession()
 
-    async def start(self, owners_known=None, **settings) -> None:
+    async def start(self, owners_known=None, doubt=5.0, **settings) -> None:
         configuration = Configuration()
         configuration.host = self.server.url
         self.gateway = Gateway(Settings(**{"port": 0, "stop_time": 0.2, "launch_time": 10.0, **settings}))
@@ -277,6 +277,7 @@ class Replica:
                 runtimes=RUNTIMES,
                 packages=self.packages,
                 cluster="cluster",
+                doubt=doubt,
             )
         )
         await self.gateway.start(self.backend, ready=self.backend.ready)

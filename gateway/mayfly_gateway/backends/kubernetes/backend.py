@@ -85,6 +85,7 @@ class KubernetesBackend:
             token=self._around.keys.session_token,
             known=self._is_version,
             retire=retire,
+            doubt=self._around.doubt,
         )
         self._launches = Launches(self._around, self._sites, self._claims)
         self._around.catalogue.on_change(self._on_target)

@@ -33,7 +33,6 @@ _BARRED = 300.0
 """Seconds for which a function whose instance could not be resized has none from pools."""
 _STRANGE = 2
 """How often a pod must say that it is of a Version which is not there before it is ended."""
-_TURN = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +40,10 @@ Retire = Callable[[Target, str], None]
 
 
 class Claims:
-    """One gateway's. `known(version)` says whether there is such a Version; `retire(target, uid)` has it replaced."""
+    """One gateway's. `known(version)` says whether there is such a Version; `retire(target, uid)` has it replaced.
+
+    `doubt`: for how many seconds a pod may wait, or be another's, until it is asked.
+    """
 
     def __init__(
         self,
@@ -52,6 +54,7 @@ class Claims:
         token: Callable[[str], str],
         known: Callable[[Key], bool],
         retire: Retire,
+        doubt: float,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._api = api
@@ -60,7 +63,8 @@ class Claims:
         self._token = token
         self._known = known
         self._retire = retire
-        self._pools = Pools()
+        self._pools = Pools(doubt=doubt)
+        self._turn = doubt / 2
         self._barred: dict[Key, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -152,7 +156,7 @@ class Claims:
             while True:
                 asked = self._pools.to_ask(self._loop.time(), self._sites.placed)
                 await asyncio.gather(*(self._ask(asking, each) for each in asked))
-                await asyncio.sleep(_TURN)
+                await asyncio.sleep(self._turn)
         finally:
             await asking.close()
 

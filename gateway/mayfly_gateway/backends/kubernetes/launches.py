@@ -6,8 +6,9 @@ Rule: a pod that waits is tried first, and once; whatever is wrong with it, a po
 import asyncio
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any
 
 from mayfly_gateway import agent_calls
 from mayfly_gateway.backends import Instance, InstanceTakenError
@@ -102,11 +103,9 @@ class Launches:
                 self._claims.fail(pod.uid)
 
         said = self._said(target, pod, runtime, package)
-        permit, connected = await asyncio.gather(self._permit(pod, said, package), self._claims.reach(claim))
-        if connected is None:
-            return None
+        reached = await self._reach(pod, said, package, self._claims.reach(claim))
         on_specialised = partial(self._on_specialised, site, target, told)
-        return self._instance(pod, said, package, permit, connected, on_specialised)
+        return None if reached is None else self._instance(pod, said, package, *reached, on_specialised)
 
     async def _started(
         self, site: Site, target: Target, pod: Pod, runtime: RuntimeImage, package: Package
@@ -119,18 +118,32 @@ class Launches:
                 self._sites.mark(pod.uid, State.UNKNOWN)
 
         said = self._said(target, pod, runtime, package)
-        reached = dial((pod.ip, PORT), hopeless=lambda: not self._sites.placed(pod.uid))
-        permit, connected = await asyncio.gather(self._permit(pod, said, package), reached)
+        dialled = dial((pod.ip, PORT), hopeless=lambda: not self._sites.placed(pod.uid))
+        reached = await self._reach(pod, said, package, dialled)
+        assert reached is not None  # noqa: S101 - a call of its own that fails raises
         on_specialised = partial(self._on_specialised, site, target, told)
-        return self._instance(pod, said, package, permit, connected, on_specialised)
+        return self._instance(pod, said, package, *reached, on_specialised)
 
     def _said(self, target: Target, pod: Pod, runtime: RuntimeImage, package: Package) -> bytes:
         token, code = self._around.keys.session_token(pod.uid), (package.format, package.sha256)
         said = words(target, runtime, token=token, code=code, endpoint=self._around.endpoint)
         return json.dumps(said).encode()
 
-    async def _permit(self, pod: Pod, said: bytes, package: Package) -> str:
-        return await self._around.keys.permit(pod.uid, (said, package.data))
+    async def _reach(
+        self, pod: Pod, said: bytes, package: Package, dialled: Coroutine[Any, Any, socket.socket | None]
+    ) -> tuple[str, socket.socket] | None:
+        """A permit, signed while the agent is dialled, and the connection to it; None if there is none."""
+        permit = asyncio.ensure_future(self._around.keys.permit(pod.uid, (said, package.data)))
+        connected: socket.socket | None = None
+        try:
+            connected = await dialled
+            return None if connected is None else (await permit, connected)
+        except BaseException:
+            if connected is not None:
+                connected.close()
+            raise
+        finally:
+            permit.cancel()
 
     def _instance(
         self,

@@ -13,10 +13,6 @@ from mayfly_gateway.backends.kubernetes.pods import Pod
 
 SETTLED = 1.0
 """Seconds after which the agent of a pod that runs surely listens."""
-ASKED_AFTER = 5.0
-"""Seconds for which a pod is let alone that may be becoming another gateway's."""
-ASKED_AGAIN = 10.0
-"""Seconds between two questions to a pod."""
 
 Key = tuple[str, str]
 """Namespace and runtime."""
@@ -47,9 +43,10 @@ class Waiting:
 
 
 class Pools:
-    """All of them."""
+    """All of them. A pod that may just be becoming another gateway's is let alone for `doubt` seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, doubt: float) -> None:
+        self._doubt = doubt
         self._pools: dict[Key, dict[str, Waiting]] = {}
         self._pods: dict[str, Waiting] = {}
 
@@ -106,10 +103,18 @@ class Pools:
 
     def to_ask(self, now: float, held: Callable[[str], bool]) -> list[Waiting]:
         """The pods to ask whose they are; those that are `held` are known to be ours."""
-        found = [each for each in self._pods.values() if _may_be_asked(each, now, held)]
+        found = [each for each in self._pods.values() if self._may_be_asked(each, now, held)]
         for waiting in found:
             waiting.asked = now
         return found
+
+    def _may_be_asked(self, waiting: Waiting, now: float, held: Callable[[str], bool]) -> bool:
+        since = waiting.running_since
+        if since is None or waiting.standing is Standing.TAKEN:
+            return False
+        if waiting.standing is Standing.CLAIMED and held(waiting.pod.uid):
+            return False
+        return now - since >= self._doubt and now - waiting.asked >= 2 * self._doubt
 
     def _free(self, key: Key) -> list[Waiting]:
         """Of the template that the youngest has: the others are made of what is no more."""
@@ -128,12 +133,3 @@ class Pools:
 def settled(waiting: Waiting, now: float) -> bool:
     """Whether its agent surely listens by now."""
     return waiting.running_since is not None and now - waiting.running_since >= SETTLED
-
-
-def _may_be_asked(waiting: Waiting, now: float, held: Callable[[str], bool]) -> bool:
-    since = waiting.running_since
-    if since is None or waiting.standing is Standing.TAKEN:
-        return False
-    if waiting.standing is Standing.CLAIMED and held(waiting.pod.uid):
-        return False
-    return now - since >= ASKED_AFTER and now - waiting.asked >= ASKED_AGAIN

@@ -26,7 +26,10 @@ class Ownership(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What the backend works with. `runtimes` by name; `endpoint`: the gateways' address, for SDKs in functions."""
+    """What the backend works with. `runtimes` by name; `endpoint`: the gateways' address, for SDKs in functions.
+
+    `sizing`: what instances have, as the operator is told; `doubt`: see `Claims`.
+    """
 
     api: Api
     catalogue: Catalogue
@@ -37,3 +40,4 @@ class Surroundings:
     cluster: str
     endpoint: str | None = None
     sizing: Sizing = field(default_factory=Sizing)
+    doubt: float = 5.0
