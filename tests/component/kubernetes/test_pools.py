@@ -142,3 +142,34 @@ async def test_a_burst_of_short_calls_takes_the_pool_and_asks_for_nothing_more(c
     assert [answer[2] for answer in answers] == [{"n": number} for number in range(40)]
     assert cluster.operator.created == []
     await until(lambda: len(waiting(cluster)) == 10)
+
+
+async def test_a_pod_that_takes_no_connection_costs_a_moment_and_is_not_tried_again(cluster):
+    replica = await cluster.replica()
+    await fill(cluster, 1, replica)
+    cluster.operator.pool = 0
+    (silent,) = cluster.kubelet.agents.values()
+    silent.die()
+    assert (await replica.invoke())[0] == 200
+    assert len(cluster.operator.created) == 1
+    target = replica.gateway.catalogue.resolve(NAMESPACE, "hello", None)
+    assert replica.backend.spare(target) == 0
+
+
+async def test_a_new_owner_finds_what_was_claimed_and_not_reported(cluster):
+    cluster.operator.paused = True
+    first = await cluster.replica()
+    cluster.operator.paused = False
+    await fill(cluster, 1, first)
+    cluster.server.withheld = {"/status"}
+    assert (await first.invoke('{"n": 1}'))[2] == {"n": 1}
+    (agent,) = [each for each in cluster.kubelet.agents.values() if each.specialised]
+    first.owners.change(False)
+    cluster.server.withheld = set()
+    second = await cluster.replica(doubt=0.05)
+    await until(lambda: owned(cluster))
+    assert owned(cluster)[0]["metadata"]["uid"] == agent.uid
+    await until(lambda: wanted(cluster) == 1)
+    cluster.operator.pool = 0
+    assert (await second.invoke('{"n": 2}'))[2] == {"n": 2}
+    assert len(agent.invocations) == 2
