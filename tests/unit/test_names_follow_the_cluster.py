@@ -224,3 +224,9 @@ def test_instances_asked_for_are_no_news_of_a_function(cluster):
     cluster.put(version("hello.1", spec={"instances": 3}))
     assert cluster.catalogue.resolve("shop", "hello", "1") is served
     assert told == [served]
+
+
+def test_a_version_says_how_many_instances_are_kept_initialised_for_it(cluster):
+    for number in (3, None):
+        cluster.put(version("hello.1", spec={"provisionedConcurrentExecutions": number}))
+        assert cluster.catalogue.resolve("shop", "hello", "1").provisioned == number

@@ -6,15 +6,18 @@ Rule: an alias is what its object says. A change with a RevisionId is made to th
 import re
 from typing import Final
 
+from pydantic import ValidationError
+
 from mayfly_gateway.lambda_api import shapes
 from mayfly_gateway.lambda_api.lookup import Lookup
 from mayfly_gateway.lambda_api.paging import page
-from mayfly_gateway.lambda_api.provisioned import UNPUBLISHED, check_version
+from mayfly_gateway.lambda_api.provisioned import UNPUBLISHED, check_may_be_pointed_at
 from mayfly_gateway.lambda_api.registry import ChangedError, Registry, Stored, TakenError
 from mayfly_gateway.lambda_api.requests import AliasChange, Listing, Subject, Weights, not_qualified
 from mayfly_gateway.lambda_api.versions import wrong_revision
 from mayfly_model import limits
 from mayfly_model.alias import Alias, AliasSpec, Routing
+from mayfly_model.conditions import Reason
 from mayfly_model.errors import (
     InvalidParameterValueException,
     ResourceConflictException,
@@ -23,6 +26,7 @@ from mayfly_model.errors import (
 from mayfly_model.function import Function
 from mayfly_model.labels import LATEST_SUFFIX
 from mayfly_model.names import LATEST, OBJECT_NAME_PATTERN
+from mayfly_model.objects import as_applied, refused_by
 from mayfly_model.publishing import alias_revision_id
 
 _TRIES: Final = 10
@@ -109,22 +113,17 @@ class Aliases:
         """What the alias is to be; every version that it names is there."""
         version = wanted.version or spec.function_version
         if version != LATEST:
-            await self._lookup.published(subject, function, version)
+            found = await self._lookup.published(subject, function, version)
+            if spec.provisioned_concurrent_executions is not None:
+                check_may_be_pointed_at(found)
+        elif spec.provisioned_concurrent_executions is not None:
+            raise InvalidParameterValueException(UNPUBLISHED)
         routing = spec.routing if wanted.routing is None else await self._routing(subject, function, wanted)
         _check_routing(version, routing)
         changes = {"function_version": version, "routing": routing}
         if wanted.description is not None:
             changes["description"] = wanted.description
-        changed = spec.model_copy(update=changes)
-        if spec.provisioned_concurrent_executions is not None:
-            await self._check_provisioned(function, changed)
-        return changed
-
-    async def _check_provisioned(self, function: Stored[Function], spec: AliasSpec) -> None:
-        """An alias with provisioned concurrency takes it along, where that can be."""
-        if spec.function_version == LATEST:
-            raise InvalidParameterValueException(UNPUBLISHED)
-        check_version(spec.function_version, await self._registry.provisioned(function))
+        return _checked(spec.model_copy(update=changes))
 
     async def _routing(
         self, subject: Subject, function: Stored[Function], wanted: AliasChange
@@ -157,3 +156,12 @@ def _check_routing(version: str, routing: Routing | None) -> None:
             f"Invalid function version {version}. Function version {version} is already included in routing "
             "configuration."
         )
+
+
+def _checked(spec: AliasSpec) -> AliasSpec:
+    """The spec, if it keeps the rules that manifests keep too."""
+    try:
+        return AliasSpec.model_validate(as_applied(spec))
+    except ValidationError as error:
+        refused = refused_by(error, AliasSpec, Reason.INVALID_SPEC)
+        raise InvalidParameterValueException(f"The alias cannot be so: {refused.message}") from None

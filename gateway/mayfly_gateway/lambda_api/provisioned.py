@@ -3,7 +3,7 @@
 Rule: a number is asked for here and nothing more; what became of it is what the object's status says.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,11 +66,8 @@ class Provisioned:
     async def put(self, subject: Subject, wanted: int) -> shapes.Json:
         """PutProvisionedConcurrencyConfig."""
         named = await self._named(subject, UNPUBLISHED)
-        if isinstance(named.item.item, Alias) and named.item.item.spec.function_version == LATEST:
-            raise InvalidParameterValueException(UNPUBLISHED)
+        await self._check_provisioned_once(subject, named)
         configs = await self._registry.provisioned(named.function)
-        aliases = await self._registry.aliases(named.function)
-        _check_overlap(named.item.item, configs, [alias.item for alias in aliases])
         spec = named.function.item.spec
         self._limits.check_provision(
             wanted,
@@ -80,6 +77,16 @@ class Provisioned:
             provisioned=sum(each for name, each in configs.items() if name != named.qualifier),
         )
         return shapes.provision_begun(await self._provision(subject, named, wanted))
+
+    async def _check_provisioned_once(self, subject: Subject, named: Named) -> None:
+        function, item = named.function, named.item.item
+        if isinstance(item, Version):
+            _check_pointed_at(item, await self._registry.aliases(function))
+        elif item.spec.function_version == LATEST:
+            raise InvalidParameterValueException(UNPUBLISHED)
+        else:
+            number = item.spec.function_version
+            check_may_be_pointed_at(await self._lookup.published(subject, function, number))
 
     async def delete(self, subject: Subject) -> None:
         """DeleteProvisionedConcurrencyConfig."""
@@ -136,27 +143,21 @@ class Provisioned:
         )
 
 
-def _check_overlap(item: Version | Alias, configs: Mapping[str, int], aliases: Iterable[Alias]) -> None:
-    """Refuse what would provision a version twice, by itself and by an alias."""
-    if isinstance(item, Alias):
-        check_version(item.spec.function_version, configs)
-        return
-    number = item.function_version
-    if any(alias.spec.function_version == number and alias.alias in configs for alias in aliases):
+def _check_pointed_at(version: Version, aliases: Iterable[Stored[Alias]]) -> None:
+    """Refuse what would provision a version a second time, by itself."""
+    specs = [alias.item.spec for alias in aliases]
+    provisioned = [spec for spec in specs if spec.provisioned_concurrent_executions is not None]
+    if any(spec.function_version == version.function_version for spec in provisioned):
         raise ResourceConflictException("Version is pointed by a Provisioned Concurrency alias")
 
 
-def check_version(number: str, configs: Mapping[str, int]) -> None:
+def check_may_be_pointed_at(version: Stored[Version]) -> None:
     """Whether an alias with provisioned concurrency may point to a version.
-
-    Args:
-        number: of the version.
-        configs: what is provisioned, by version number and alias.
 
     Raises:
         ResourceConflictException: the version has its own.
     """
-    if number in configs:
+    if version.item.spec.provisioned_concurrent_executions is not None:
         raise ResourceConflictException(
             "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version"
         )

@@ -267,3 +267,15 @@ def raw(local, method, path, body=None):
         return answer.status, {k.lower(): v for k, v in answer.getheaders()}, json.loads(answer.read())
     finally:
         connection.close()
+
+
+def test_a_call_makes_no_alias_that_a_manifest_could_not(local, hello):
+    rollout = {"type": "Canary", "percentage": 10, "intervalMinutes": 1}
+    local.save(function("one"), version(1), alias("1", rollout=rollout))
+    weights = {"AdditionalVersionWeights": {"1": 0.5}}
+    local.save(function("two"), version(1), version(2), alias("1", rollout=rollout))
+    code, message = refused(hello.update_alias, Name="live", FunctionVersion="2", RoutingConfig=weights)
+    assert (code, message) == (
+        "InvalidParameterValueException",
+        "The alias cannot be so: rollout: not allowed with routing: a rollout shifts the calls by itself",
+    )

@@ -61,8 +61,8 @@ def read_target(version: VersionObject, *, cluster: str) -> Target | None:
         name=configuration.function_name or spec.function_name,
         digest=spec.revision,
         version=qualifier,
-        source=metadata.name,
         provisioned=spec.provisioned_concurrent_executions,
+        source=metadata.name,
     )
 
 
