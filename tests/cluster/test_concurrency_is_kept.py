@@ -1,0 +1,181 @@
+"""Reserved concurrency is exact over all gateways, and provisioned instances are there, whatever dies."""
+
+import json
+import threading
+import time
+
+from botocore.exceptions import ClientError, HTTPClientError
+from tests.cluster.accounts import SYSTEM, function, kubectl, until
+
+RESERVED = 7
+CALLERS = 100
+# Every instance is on this one node, so that their clocks are one.
+BUSY = """
+import time
+
+def handler(event, context):
+    began = time.monotonic()
+    time.sleep(0.2)
+    print("RAN", began, time.monotonic())
+"""
+KIND = """
+import os
+
+def handler(event, context):
+    return os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"]
+"""
+
+
+class Callers:
+    """Many who call one function again and again, and what they were told."""
+
+    def __init__(self, account, name):
+        self.ends = threading.Event()
+        self.answers = 0
+        self.refusals = {}
+        self.threads = [
+            threading.Thread(target=self.call, args=(account.client(), name)) for _ in range(CALLERS)
+        ]
+
+    def call(self, client, name):
+        while not self.ends.is_set():
+            try:
+                client.invoke(FunctionName=name)
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                self.refusals[code] = self.refusals.get(code, 0) + 1
+                time.sleep(0.05)
+            except HTTPClientError:
+                time.sleep(0.05)
+            else:
+                self.answers += 1
+
+    def __enter__(self):
+        for each in self.threads:
+            each.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ends.set()
+        for each in self.threads:
+            each.join()
+
+
+def most_at_once(spans):
+    """How many ran at the same time at most."""
+    changes = sorted([(began, 1) for began, _ in spans] + [(ended, -1) for _, ended in spans])
+    running = most = 0
+    for _, change in changes:
+        running += change
+        most = max(most, running)
+    return most
+
+
+def gateways():
+    found = kubectl(
+        f"--namespace={SYSTEM}",
+        "get",
+        "pods",
+        "--selector=app.kubernetes.io/component=gateway",
+        "--output=json",
+    )
+    return [pod["metadata"]["name"] for pod in json.loads(found)["items"]]
+
+
+def spans(account, name):
+    """When each invocation ran, as the function says it: also those whose caller's gateway was killed."""
+    found = []
+    for pod in account.pods(name):
+        log = account.kubectl("logs", pod["metadata"]["name"], "--tail=-1")
+        found += [line.split()[1:] for line in log.splitlines() if line.startswith("RAN ")]
+    return [(float(began), float(ended)) for began, ended in found]
+
+
+def test_reserved_concurrency_is_never_exceeded_and_is_used_whatever_gateway_dies(account):
+    account.deploy(function("busy", BUSY, reservedConcurrentExecutions=RESERVED, timeout=10))
+    with Callers(account, "busy") as callers:
+        until(lambda: callers.answers > 100, "calls are answered")
+        for victim in gateways():
+            kubectl(f"--namespace={SYSTEM}", "delete", "pod", victim, "--grace-period=0", "--force")
+            before = callers.answers
+            until(lambda before=before: callers.answers > before + 200, "calls go on", within=90)
+    kubectl(f"--namespace={SYSTEM}", "rollout", "status", "deployment/mayfly-gateway", "--timeout=120s")
+    ran = spans(account, "busy")
+    assert len(ran) >= callers.answers
+    assert most_at_once(ran) == RESERVED
+    assert callers.refusals.pop("TooManyRequestsException") > 0
+    # What was in flight at a gateway that was killed.
+    assert set(callers.refusals) <= {"ServiceException", "ServiceUnavailableException"}
+
+
+def published(account, name):
+    """A function's first version."""
+    version = {
+        "apiVersion": "mayfly.dev/v1beta1",
+        "kind": "Version",
+        "metadata": {"name": f"{name}.1"},
+        "spec": {"functionName": name, "provisionedConcurrentExecutions": 2},
+    }
+    account.apply(version)
+    return until(lambda: ready(account), "version 1 is provisioned", within=90)
+
+
+def told(account):
+    return account.get("version", "kind.1").get("status", {}).get("provisionedConcurrency", {})
+
+
+def ready(account):
+    return told(account).get("status") == "READY" and told(account).get("available") == 2
+
+
+def instances(account):
+    found = account.kubectl("get", "pods", "--selector=mayfly.dev/version=kind.1", "--output=json")
+    pods = json.loads(found)["items"]
+    return {
+        pod["metadata"]["name"]: pod["metadata"]["uid"]
+        for pod in pods
+        if "deletionTimestamp" not in pod["metadata"] and pod["status"]["phase"] == "Running"
+    }
+
+
+def test_provisioned_instances_are_there_before_any_call_and_come_back_whatever_dies(account):
+    account.deploy(function("kind", KIND))
+    published(account, "kind")
+    assert len(instances(account)) == 2
+    assert account.invoke("kind:1") == "provisioned-concurrency"
+    answer = account.aws.get_provisioned_concurrency_config(FunctionName="kind", Qualifier="1")
+    assert (answer["Status"], answer["AvailableProvisionedConcurrentExecutions"]) == ("READY", 2)
+
+    for name in instances(account):
+        account.kubectl("delete", "pod", name, "--grace-period=0", "--force")
+    until(lambda: len(instances(account)) == 2 and ready(account), "killed ones are replaced", within=90)
+
+    before = instances(account)
+    for victim in gateways():
+        kubectl(f"--namespace={SYSTEM}", "delete", "pod", victim, "--grace-period=0", "--force")
+    kubectl(f"--namespace={SYSTEM}", "rollout", "status", "deployment/mayfly-gateway", "--timeout=120s")
+    until(lambda: account.invoke("kind:1") == "provisioned-concurrency", "new gateways use them")
+    assert before.items() <= instances(account).items()
+
+    kubectl(f"--namespace={SYSTEM}", "rollout", "restart", "deployment/mayfly-operator")
+    victim = next(iter(instances(account)))
+    account.kubectl("delete", "pod", victim, "--grace-period=0", "--force")
+    until(
+        lambda: victim not in instances(account) and len(instances(account)) == 2 and ready(account),
+        "one that was killed while the operator restarted is replaced",
+        within=90,
+    )
+
+
+def test_provisioned_instances_whose_init_fails_say_so_as_aws_does(account):
+    account.deploy(function("kind", "raise ValueError('no')\n"))
+    version = {
+        "apiVersion": "mayfly.dev/v1beta1",
+        "kind": "Version",
+        "metadata": {"name": "kind.1"},
+        "spec": {"functionName": "kind", "provisionedConcurrentExecutions": 1},
+    }
+    account.apply(version)
+    until(lambda: told(account).get("status") == "FAILED", "it fails", within=90)
+    answer = account.aws.get_provisioned_concurrency_config(FunctionName="kind", Qualifier="1")
+    assert (answer["Status"], answer["StatusReason"]) == ("FAILED", "FUNCTION_ERROR_INIT_FAILURE")
