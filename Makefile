@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 LOCK := requirements.lock pyproject.toml hack/locked.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench generate verify lock cluster cluster-down images built-images install test-cluster bench-cluster test-bringup
+.PHONY: help demo test lint format bench generate verify lock cluster cluster-down images built-images install test-cluster cluster-tests bench-cluster test-bringup
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,7 +53,13 @@ test-cluster: $(VENV)/.dev ## Do all of that as needed, then run the tests that 
 	@$(MAKE) --no-print-directory -j2 $(if $(KUBECONFIG),,cluster) $(if $(VALUES),,built-images)
 	@$(if $(VALUES),,$(MAKE) --no-print-directory images)
 	@$(MAKE) --no-print-directory install
-	KUBECONFIG=$${KUBECONFIG:-$(CURDIR)/.cluster/kubeconfig} $(BIN)/python -m pytest tests/cluster -q
+	@$(MAKE) --no-print-directory cluster-tests
+
+# Most tests keep to a namespace of their own; those that take gateways, operators or the release away go last and alone.
+cluster-tests: export KUBECONFIG := $(or $(KUBECONFIG),$(CURDIR)/.cluster/kubeconfig)
+cluster-tests: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/cluster -q -m "not disturbs" -n 3 --dist loadfile
+	$(BIN)/python -m pytest tests/cluster -q -m disturbs
 
 # The images without the cluster, to build them while it is built.
 built-images: $(VENV)/.dev

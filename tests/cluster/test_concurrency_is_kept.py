@@ -21,6 +21,8 @@ def handler(event, context):
 KIND = """
 import os
 
+pytestmark = pytest.mark.disturbs
+
 def handler(event, context):
     return os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"]
 """

@@ -7,6 +7,7 @@ import pytest
 from tests.cluster.operator_processes import close, function, namespace, nobody_else, operators, run, until
 
 pytestmark = [
+    pytest.mark.disturbs,
     pytest.mark.skipif("KUBECONFIG" not in os.environ, reason="needs a cluster: set KUBECONFIG"),
     pytest.mark.timeout(180),
 ]

@@ -12,6 +12,8 @@ import pytest
 from tests.cluster.accounts import SYSTEM, function, kubectl, until
 from tests.cluster.load import FAST, Load, warm
 
+pytestmark = pytest.mark.disturbs
+
 
 @pytest.fixture
 def f(account):

@@ -13,7 +13,7 @@ INSTANCES = "--selector=app.kubernetes.io/component=instance,app.kubernetes.io/m
 DEFINITIONS = {f"{kind}.mayfly.dev" for kind in ("functions", "versions", "aliases")}
 KEPT = "def handler(event, context):\n    return {'kept': event}\n"
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.disturbs, pytest.mark.timeout(600)]
 
 
 def helm(*words, stdin=None):
