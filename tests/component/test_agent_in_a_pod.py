@@ -214,7 +214,11 @@ def test_a_new_owner_learns_what_it_takes_over():
         other = agent.connect()
         answer = other.call("POST", "/adopt", headers=agent.bearer())
         assert answer.status == 200
-        assert json.loads(answer.payload) == {"revision": "abc123", "versionName": "hello.7"}
+        assert json.loads(answer.payload) == {
+            "revision": "abc123",
+            "versionName": "hello.7",
+            "initialization": "",
+        }
         assert other.call("POST", "/adopt", headers={"Authorization": "Bearer wrong"}).status == 401
         assert agent.invoke("respond(b'x')", gateway=other).text == "x"
         works(agent)
