@@ -84,6 +84,7 @@ async def serve(paths: list[Path], home: Path, settings: Settings) -> int:
                 deployer.freshness,
                 provisioned=lambda target: gateway.provisioning.state(target),
             ),
+            on_rollout=view.rollout,
         )
     except OSError as error:
         present.problem(f"{settings.host}:{settings.port} cannot be listened on: {listening_problem(error)}")

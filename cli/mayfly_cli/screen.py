@@ -11,8 +11,9 @@ from rich.text import Text
 from mayfly_cli import present
 from mayfly_cli.client import DEFAULT_ENDPOINT
 from mayfly_gateway.backends.local.deployer import Outcome
-from mayfly_gateway.catalogue import Target
+from mayfly_gateway.catalogue import AliasKey, Target
 from mayfly_gateway.logs import Logs
+from mayfly_gateway.rollout import Progress, Said, told
 from mayfly_model.names import LATEST
 
 STYLES = ("cyan", "magenta", "blue", "green", "yellow")
@@ -51,6 +52,7 @@ class Screen:
         self._width = 8
         self._styles: dict[tuple[str, str], str] = {}
         self._pace = Pace(self._skipped)
+        self._rollouts: dict[AliasKey, str] = {}
 
     def progress(self, sentence: str) -> None:
         """Something takes a while."""
@@ -94,6 +96,13 @@ class Screen:
                 self._label(target.namespace, target.name)
                 + Text(f"published as version {target.version}", style="dim")
             )
+
+    def rollout(self, alias: AliasKey, _said: Said, progress: Progress | None) -> None:
+        """How far an alias is on its way to another version, if that is news."""
+        sentence = "" if progress is None else told(progress)
+        if sentence and self._rollouts.get(alias) != sentence:
+            self._out.print(self._label(alias[0], f"{alias[1]}:{alias[2]}") + Text(sentence, style="dim"))
+        self._rollouts[alias] = sentence
 
     def goodbye(self) -> None:
         """The end is near."""

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from mayfly_gateway.rollout import Said
 from mayfly_gateway.routes import Qualifiers, Route, Split
 from mayfly_model.function import FunctionSpec
 from mayfly_model.names import LATEST, function_arn
@@ -90,6 +91,10 @@ def target_of(
 
 
 Listener = Callable[[Target | None, Target | None], None]
+AliasKey = tuple[str, str, str]
+"""Namespace, Lambda name and alias."""
+Guide = Callable[[AliasKey, Route | None, Said | None, Route | None], Route | None]
+"""Told what an alias names (None: it is gone), what it says of rollouts and where it led; returns where to lead it."""
 
 
 class Catalogue:
@@ -101,6 +106,7 @@ class Catalogue:
         self._namespaces: dict[str, dict[str, Qualifiers[Target]]] = {}
         self._listeners: list[Listener] = []
         self._provision_listeners: list[Callable[[str, str], None]] = []
+        self._guide: Guide | None = None
 
     def resolve(self, namespace: str, name: str, qualifier: str | None = None) -> Target | None:
         """The version that one call of this function means now; None if there is none."""
@@ -158,12 +164,36 @@ class Catalogue:
             self._tell(before, None)
 
     def route(
-        self, namespace: str, name: str, alias: str, wanted: Route | None, *, last: Route | None = None
+        self,
+        namespace: str,
+        name: str,
+        alias: str,
+        wanted: Route | None,
+        *,
+        last: Route | None = None,
+        said: Said | None = None,
     ) -> None:
-        """Have an alias lead there, or, with None, forget it; for `last` see `Qualifiers.route`."""
+        """Have an alias lead there, or, with None, forget it; for `last` see `Qualifiers.route`.
+
+        `said` is what it says of rollouts, for whom `guide_by` has named.
+        """
         functions = self._namespaces.setdefault(namespace, {})
-        functions.setdefault(name, Qualifiers()).route(alias, wanted, last)
+        function = functions.setdefault(name, Qualifiers())
+        steered = None
+        if self._guide is not None:
+            steered = self._guide((namespace, name, alias), wanted, said, function.leads(alias) or last)
+        function.route(alias, wanted, last, steered)
         self._tidy(namespace, name)
+        self._tell_of_provision(namespace, name)
+
+    def guide_by(self, guide: Guide) -> None:
+        """Have `guide` say where aliases lead from now on, whenever they say something."""
+        self._guide = guide
+
+    def steer(self, key: AliasKey, steered: Route | None) -> None:
+        """Lead an alias there instead of where it says, or, with None, there again."""
+        namespace, name, alias = key
+        self._function(namespace, name).steer(alias, steered)
         self._tell_of_provision(namespace, name)
 
     def on_change(self, listener: Listener) -> None:

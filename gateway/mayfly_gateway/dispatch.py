@@ -19,7 +19,7 @@ from mayfly_gateway.catalogue import Target
 from mayfly_gateway.elsewhere import Elsewhere
 from mayfly_gateway.fleet import Fleet, FleetEvents
 from mayfly_gateway.http_errors import MisdirectedRequestException
-from mayfly_gateway.pool import NO_DIGEST, Invocation, LiveInstance, Pool
+from mayfly_gateway.pool import NO_DIGEST, Invocation, LiveInstance, Pool, Watched
 from mayfly_gateway.provision import Provisioned
 from mayfly_gateway.request import Call
 from mayfly_gateway.settings import Settings
@@ -37,6 +37,7 @@ from mayfly_model.names import LATEST
 
 OnAnswer = Callable[[Answer | LambdaError | Reply], None]
 OnReport = Callable[[Target, bytes], None]
+OnOver = Callable[[bool, float | None], None]
 HandOver = Callable[[Target, Call, bytes, OnAnswer], None]
 Epoch = Callable[[tuple[str, str]], int | None]
 
@@ -73,6 +74,7 @@ class Dispatcher:
         self._on_provisioned: Callable[[Target], None] | None = None
         self._elsewhere = Elsewhere(self._admission)
         self._epoch: Epoch | None = None
+        self._rollouts: dict[tuple[str, str, str], dict[str, OnOver]] = {}
         self._serving: dict[tuple[str, str, str], Pool] = {}
         self._launch_time = settings.launch_time
         self._sweep = Sweep(overdue=self._end_overdue, expired=self._fleet.retire, late=self._look_at)
@@ -97,11 +99,28 @@ class Dispatcher:
         pool = self._serving.get(target.key)
         if pool is None:
             pool = self._serving[target.key] = Pool(target)
-        live = pool.take(Invocation(call, payload, on_answer, counted), self._loop.time())
+        invocation = Invocation(call, payload, on_answer, counted)
+        if self._rollouts:
+            self._watch_over(target, invocation)
+        live = pool.take(invocation, self._loop.time())
         if live is None:
             self._waits.add(pool)
         else:
             self._send(pool, live)
+
+    def watch(self, version: tuple[str, str, str], alias: str, over: OnOver | None) -> None:
+        """Have `over(failed, seconds)` told of every invocation of a version by an alias; None: no more."""
+        aliases = self._rollouts.setdefault(version, {})
+        aliases.pop(alias, None)
+        if over is not None:
+            aliases[alias] = over
+        if not aliases:
+            del self._rollouts[version]
+
+    def _watch_over(self, target: Target, invocation: Invocation) -> None:
+        aliases, alias = self._rollouts.get(target.key), invocation.call.reference.qualifier
+        over = None if aliases is None or alias is None else aliases.get(alias)
+        invocation.watched = None if over is None else Watched(over)
 
     def _admit(self, target: Target) -> Counted:
         """Count one invocation more; returns what it is counted as.
@@ -321,6 +340,8 @@ class Dispatcher:
             return
         self._leave(invocation)
         on_answer(outcome)
+        if invocation.watched is not None:
+            invocation.watched.tell(outcome)
 
     def _pass_on(self, pool: Pool, invocation: Invocation) -> None:
         """Let another gateway have the call, which is no more counted here."""
@@ -353,6 +374,8 @@ class Dispatcher:
         if invocation is None:
             return
         live.answered = self._loop.time()
+        if invocation.watched is not None:
+            invocation.watched.seconds = live.answered - live.since
         if invocation.call.tail:
             invocation.outcome = (payload, function_error)
             self._leave(invocation)

@@ -21,14 +21,36 @@ from mayfly_model.errors import LambdaError
 
 NO_DIGEST = ""
 """Of an instance whose content is not served, whatever that is."""
+_SERVER_ERROR = 500
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
+
+
+class Watched:
+    """An invocation of a version that is being rolled out: `over(failed, seconds)` is told how it went.
+
+    `seconds` is how long the function took, None if it did not run to an end of its own.
+    """
+
+    __slots__ = ("over", "seconds")
+
+    def __init__(self, over: Callable[[bool, float | None], None]) -> None:
+        self.over = over
+        self.seconds: float | None = None
+
+    def tell(self, outcome: Answer | LambdaError) -> None:
+        """Who refuses a call for its own fault says nothing of the version."""
+        failed = outcome.function_error if isinstance(outcome, Answer) else outcome.status >= _SERVER_ERROR
+        if failed or isinstance(outcome, Answer):
+            self.over(failed, self.seconds)
 
 
 class Invocation:
     """A call on its way, since when by the loop. `outcome` is kept here only while a log tail is still to come."""
 
-    __slots__ = ("attempts", "call", "counted", "on_answer", "outcome", "payload", "running", "since")
+    __slots__ = (
+        "attempts", "call", "counted", "on_answer", "outcome", "payload", "running", "since", "watched"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -46,6 +68,7 @@ class Invocation:
         self.running = True
         self.attempts = 0
         self.since = 0.0
+        self.watched: Watched | None = None
 
 
 class LiveInstance:

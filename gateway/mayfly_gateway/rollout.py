@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from mayfly_gateway.routes import Route
+from mayfly_model.rollout import Rollout, RolloutAlarm
 from mayfly_model.rollout import RolloutPhase as Phase
 
 WATCHED_AGAIN: Final = 60.0
@@ -67,6 +68,43 @@ class Progress:
         return self.goal if self.phase is Phase.COMPLETED else self.origin
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What an alias says of rollouts, and what was written down of its last one.
+
+    `source` is the object's name and `uid` its identity, empty where no object is; `generation` counts what it says.
+    `serves` is the version that others take it to lead to.
+    """
+
+    plan: Plan | None
+    generation: int
+    progress: Progress | None = None
+    serves: str | None = None
+    source: str = ""
+    uid: str = ""
+
+
+def plan_of(rollout: Rollout | None) -> Plan | None:
+    """The plan that an Alias's spec asks for."""
+    if rollout is None:
+        return None
+    return Plan(
+        linear=rollout.type == "Linear",
+        share=rollout.percentage / 100,
+        interval=rollout.interval_minutes * 60,
+        alarm=None if rollout.alarm is None else _alarm_of(rollout.alarm),
+    )
+
+
+def _alarm_of(alarm: RolloutAlarm) -> Alarm:
+    p99 = alarm.p99_milliseconds
+    return Alarm(
+        error_rate=alarm.error_rate,
+        p99=None if p99 is None else p99 / 1000,
+        minimum=alarm.minimum_invocations,
+    )
+
+
 def next_progress(
     progress: Progress | None,
     *,
@@ -106,6 +144,22 @@ def next_progress(
     )
 
 
+def arrived(said: Said, goal: str, now: float) -> Progress | None:
+    """What there is to tell where no rollout is needed, but others wait to hear of one; else None."""
+    if said.plan is None or said.serves in (None, goal):
+        return None
+    return Progress(
+        generation=said.generation,
+        origin=said.serves or goal,
+        goal=goal,
+        weight=1.0,
+        step=0,
+        started_at=now,
+        stepped_at=now,
+        phase=Phase.COMPLETED,
+    )
+
+
 def due_at(progress: Progress, plan: Plan) -> float:
     """When the next step is to be made."""
     return progress.stepped_at + plan.interval
@@ -139,6 +193,15 @@ def rolled_back(progress: Progress, message: str, now: float) -> Progress:
     if not progress.under_way:
         return progress
     return replace(progress, weight=0.0, stepped_at=now, phase=Phase.ROLLED_BACK, message=message)
+
+
+def told(progress: Progress) -> str:
+    """How far it is, for people."""
+    if progress.under_way:
+        return f"version {progress.goal} gets {progress.weight * 100:g} % of the calls"
+    if progress.phase is Phase.COMPLETED:
+        return f"all calls go to version {progress.goal}"
+    return f"back to version {progress.origin}: of version {progress.goal} {progress.message}"
 
 
 @dataclass(slots=True)

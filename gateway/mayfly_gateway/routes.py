@@ -2,7 +2,7 @@
 
 Rule: an alias leads where it says if there is every version that it names; while one is missing it leads where it led
 before, and where that is gone as well, nowhere. What a qualifier means is worked out when something changes, so that a
-call only looks it up.
+call only looks it up. An alias under a rollout is steered: it leads where that says, not yet where it says itself.
 """
 
 from collections.abc import Mapping
@@ -55,10 +55,11 @@ class Split(Generic[T]):
 
 @dataclass(slots=True)
 class _Alias:
-    """What an alias says, and where it led at last; None while it never did."""
+    """What an alias says, and where it led at last; None while it never did. `steered`: where a rollout leads it."""
 
     wanted: Route
     last: Route | None
+    steered: Route | None = None
 
 
 class Qualifiers(Generic[T]):
@@ -99,22 +100,32 @@ class Qualifiers(Generic[T]):
         self._work_out()
         return before
 
-    def route(self, alias: str, wanted: Route | None, last: Route | None = None) -> None:
+    def route(
+        self, alias: str, wanted: Route | None, last: Route | None = None, steered: Route | None = None
+    ) -> None:
         """Have the alias lead there, or, with None, have it no more.
 
-        `last` is where it led as far as others know; what it led to here counts for more.
+        `last` is where it led as far as others know; what it led to here counts for more. `steered` is where a
+        rollout leads it instead.
         """
         known = self._aliases.get(alias)
         if wanted is None:
             self._aliases.pop(alias, None)
         elif known is None:
-            self._aliases[alias] = _Alias(wanted, last)
-        elif known.wanted == wanted and (known.last or not last):
+            self._aliases[alias] = _Alias(wanted, last, steered)
+        elif (known.wanted, known.steered) == (wanted, steered) and (known.last or not last):
             return
         else:
-            known.wanted = wanted
+            known.wanted, known.steered = wanted, steered
             known.last = known.last or last
         self._work_out()
+
+    def steer(self, alias: str, steered: Route | None) -> None:
+        """Have a rollout lead the alias there, or, with None, no rollout any more."""
+        known = self._aliases.get(alias)
+        if known is not None and known.steered != steered:
+            known.steered = steered
+            self._work_out()
 
     @property
     def provisioned(self) -> Mapping[str, int]:
@@ -144,7 +155,9 @@ class Qualifiers(Generic[T]):
         self.found = found
 
     def _led(self, alias: _Alias) -> Route | None:
-        for route in (alias.wanted, alias.last):
+        # A rollout that misses its new version stays with the old one.
+        only = None if alias.steered is None else Route(alias.steered.version)
+        for route in (alias.steered, only, alias.wanted, alias.last):
             if route is not None and all(version in self._versions for version in route.versions):
                 return route
         return None

@@ -24,6 +24,7 @@ from mayfly_gateway.peers.forward import Forwarder
 from mayfly_gateway.peers.ownership import Ownership
 from mayfly_gateway.provisioning import OnNews, Provisioning
 from mayfly_gateway.request import Call
+from mayfly_gateway.rollouts import OnProgress, Rollouts
 from mayfly_gateway.settings import Settings
 
 if TYPE_CHECKING:
@@ -73,13 +74,14 @@ class Gateway:
         registry: Registry | None = None,
         log_elsewhere: Callable[[Target], str] | None = None,
         on_provisioned: OnNews | None = None,
+        on_rollout: OnProgress | None = None,
     ) -> None:
         """Listen, with instances from this backend. `is_stale`: see `Invoke`; `replicas`: None if it is alone.
 
         `ready()` says whether the gateway knows what it needs to serve calls, for its readiness probe. `archives`:
         where code is uploaded to, None where that cannot be. `registry`: where the objects of the Lambda API are.
         `log_elsewhere(target)`: how logs are read if not here. `on_provisioned(target, state)` is told how far a
-        version's provisioned instances are.
+        version's provisioned instances are, `on_rollout(alias, said, progress)` how far an alias's rollout is.
 
         Raises:
             OSError: the address cannot be listened on.
@@ -95,8 +97,16 @@ class Gateway:
         self.provisioning = Provisioning(
             catalogue=self.catalogue, dispatcher=self.dispatcher, owns=owns, on_news=on_provisioned
         )
+        self.rollouts = Rollouts(
+            catalogue=self.catalogue,
+            dispatcher=self.dispatcher,
+            owns=owns or (lambda _: True),
+            ready=ready,
+            on_progress=on_rollout,
+        )
         if replicas is not None:
             replicas.ownership.on_change(self.provisioning.refresh)
+            replicas.ownership.on_change(self.rollouts.refresh)
         invoke = Invoke(
             catalogue=self.catalogue,
             run=self.dispatcher.invoke if self.forwarder is None else self.forwarder.invoke,
@@ -193,6 +203,7 @@ class Gateway:
     async def stop(self) -> None:
         """Accept nothing more, give what runs the settings' `stop_time` to finish, then end everything."""
         self._server.close()
+        self.rollouts.close()
         self._front.stop()
         stop_time = self._settings.stop_time
         forwarded = () if self.forwarder is None else (self.forwarder.finish(stop_time),)

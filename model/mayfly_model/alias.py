@@ -16,7 +16,7 @@ from mayfly_model.metadata import Metadata, ObjectName
 from mayfly_model.names import LATEST, VERSION_NUMBER_PATTERN
 from mayfly_model.part import Observed, Part, broken, text, whole_number
 from mayfly_model.provisioned import ProvisionedStatus
-from mayfly_model.rollout import Rollout, RolloutStatus
+from mayfly_model.rollout import Rollout, RolloutPhase, RolloutStatus
 from mayfly_model.version import FunctionVersion
 
 AliasObjectName = Annotated[
@@ -123,8 +123,11 @@ class Alias(Part):
 
     @property
     def serves_what_it_says(self) -> bool:
-        """Whether calls by it reach what the spec says, as far as the operator has seen."""
-        said, served = self.spec, self.status
+        """Whether calls by it reach what the spec says, or what they are back at for good, as far as is told."""
+        said, served, rollout = self.spec, self.status, self.status.rollout
+        if said.rollout is not None and rollout is not None and rollout.phase is RolloutPhase.ROLLED_BACK:
+            there = rollout.from_version if rollout.to_version == said.function_version else None
+            return (there, None) == (served.function_version, served.routing)
         return (said.function_version, said.routing) == (served.function_version, served.routing)
 
     @property
@@ -133,6 +136,9 @@ class Alias(Part):
         said = (self.spec, self.status)
         named = {each.function_version for each in said}
         named |= {each.routing.additional_version for each in said if each.routing is not None}
+        rollout = self.status.rollout
+        if rollout is not None and rollout.phase is not RolloutPhase.COMPLETED:
+            named.add(rollout.from_version)
         return frozenset(version for version in named if version is not None)
 
     @model_validator(mode="after")

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 
+from mayfly_model.conditions import Reason
 from mayfly_model.labels import version_name
-from mayfly_operator import aliases, resources
+from mayfly_operator import aliases, resources, rollouts
 from mayfly_operator.adoption import adopt
 from mayfly_operator.aliases import Serving
 from mayfly_operator.apply import Cluster, RefusedByServerError
@@ -93,6 +94,20 @@ class AliasReconciler:
             await self._say(alias, found, aliases.is_told(alias, found))
         elif before != now:
             await self._moved(alias, before, now)
+        await self._tell_end(alias)
+
+    async def _tell_end(self, alias: AliasView) -> None:
+        """An Event where a rollout has ended."""
+        end = rollouts.ended(alias)
+        if end is not None:
+            await self._events.tell(
+                alias,
+                kind="Alias",
+                warning=end.reason == Reason.ROLLED_BACK,
+                reason=rollouts.EVENTS[Reason(end.reason)],
+                message=end.message,
+                now=self._clock(),
+            )
 
     async def _say(self, alias: AliasView, found: Trouble, told: bool) -> None:
         if not told:

@@ -1,6 +1,7 @@
 """What to do for an Alias: which versions calls by it reach, and why not those that it names.
 
-Rule: pure. An alias that names a version which does not exist goes on with what it served before.
+Rule: pure. An alias that names a version which does not exist goes on with what it served before. Where it is rolled
+out, a gateway says what it serves.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from mayfly_model.conditions import ConditionType, Reason, condition, find
 from mayfly_model.labels import LATEST_SUFFIX
 from mayfly_model.names import LATEST
 from mayfly_model.objects import RefusedError, as_applied
+from mayfly_model.rollout import RolloutPhase, RolloutStatus
+from mayfly_operator import rollouts
 from mayfly_operator.statuses import NewStatus, conditions, news, since
 from mayfly_operator.views import (
     AliasView,
@@ -65,6 +68,7 @@ def read(item: Json) -> AliasView:
         versions=tuple(str(each) for each in named if each),
         weight=routing.get("weight") or 0.0,
         provisioned=spec.get("provisionedConcurrentExecutions"),
+        gradual=spec.get("rollout") is not None,
         refused=refused,
         status=item.get("status") or {},
     )
@@ -80,7 +84,7 @@ def served(alias: AliasView) -> Serving:
 
 def refers_to(alias: AliasView) -> frozenset[str]:
     """The versions that must not go: those that it names, and those that it serves meanwhile."""
-    return frozenset((*alias.versions, *served(alias).versions))
+    return frozenset((*alias.versions, *served(alias).versions, *rollouts.refers_to(alias)))
 
 
 def qualifier(version: str) -> str:
@@ -110,11 +114,25 @@ def _meanwhile(alias: AliasView, exists: Callable[[str], bool]) -> str:
 
 def serving(alias: AliasView, found: Trouble | None) -> Serving:
     """What it serves now."""
+    before = served(alias)
     if found is not None:
-        return served(alias)
+        return before
+    rollout = rollouts.current(alias)
+    if rollout is not None:
+        return _rolled(rollout)
+    if rollouts.is_awaited(alias, before.function_version):
+        return before
     if len(alias.versions) == 1:
         return Serving(alias.versions[0])
     return Serving(alias.versions[0], alias.versions[1], alias.weight)
+
+
+def _rolled(rollout: RolloutStatus) -> Serving:
+    if rollout.phase is RolloutPhase.COMPLETED:
+        return Serving(rollout.to_version)
+    if rollout.phase is RolloutPhase.ROLLED_BACK:
+        return Serving(rollout.from_version)
+    return Serving(rollout.from_version, rollout.to_version, rollout.weight)
 
 
 def provisioned(alias: AliasView, found: Trouble | None, version: VersionView | None) -> Json | None:
@@ -141,9 +159,11 @@ def status(
         generation=alias.generation,
     )
     new = serving(alias, found)
+    progressing = rollouts.progressing(alias, found, served(alias).function_version, now)
+    told = [ready] if progressing is None else [ready, progressing]
     fields: dict[str, Any] = {
         "observedGeneration": alias.generation,
-        "conditions": [as_applied(since(ready, conditions(alias.status)))],
+        "conditions": [as_applied(since(each, conditions(alias.status))) for each in told],
     }
     if new.function_version is not None:
         fields["functionVersion"] = new.function_version

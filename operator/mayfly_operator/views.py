@@ -111,7 +111,10 @@ class VersionView(Identity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AliasView(Identity):
-    """An Alias. `versions` are those that its spec names, as Lambda names them: the alias's own, then the other one."""
+    """An Alias. `versions` are those that its spec names, as Lambda names them: the alias's own, then the other one.
+
+    `gradual`: it goes from one version to another by a rollout.
+    """
 
     generation: int
     function: str
@@ -120,6 +123,7 @@ class AliasView(Identity):
     versions: tuple[str, ...]
     weight: float
     provisioned: int | None
+    gradual: bool
     refused: "Trouble | None"
     status: Json
 

@@ -20,6 +20,7 @@ READ = frozenset({"get", "list", "watch"})
 PERMISSIONS: dict[str, dict[Target, frozenset[str]]] = {
     "mayfly-gateway": {
         Target("cluster", "mayfly.dev", "aliases"): READ | {"create", "patch", "delete"},
+        Target("cluster", "mayfly.dev", "aliases/status"): frozenset({"patch"}),
         Target("cluster", "mayfly.dev", "functions"): frozenset({"get", "list", "patch"}),
         Target("cluster", "mayfly.dev", "functions/status"): frozenset({"patch"}),
         Target("cluster", "mayfly.dev", "versions"): READ | {"create", "patch", "delete"},

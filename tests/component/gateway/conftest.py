@@ -23,8 +23,9 @@ REPORT = b'{"durationMs":1,"billedMs":1,"initMs":null,"maxMemoryMb":1,"status":"
 class Agent(asyncio.Protocol):
     """The agent of one instance. What it does with an invocation stands in the payload's `do`.
 
-    echo (the default), hold (until `release`), late (payload now, the end at `release`), refuse, die, reset (dies with
-    the request unread), half (dies within its answer), lengthless (a 200 that does not announce its payload).
+    echo (the default), fail (a function error), hold (until `release`), late (payload now, the end at `release`),
+    refuse, die, reset (dies with the request unread), half (dies within its answer), lengthless (a 200 that does not
+    announce its payload).
     """
 
     def __init__(self, agents: "Agents", instance_id: str) -> None:
@@ -67,10 +68,10 @@ class Agent(asyncio.Protocol):
             self.transport.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}")
             self.transport.close()
 
-    def payload(self, body: bytes) -> None:
+    def payload(self, body: bytes, *, more: bytes = b"") -> None:
         self.transport.write(
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nMayfly-Payload-Length: %d\r\n\r\n%x\r\n%b\r\n"
-            % (len(body), len(body), body)
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n%bMayfly-Payload-Length: %d\r\n\r\n%x\r\n%b\r\n"
+            % (more, len(body), len(body), body)
         )
 
     def end(self) -> None:
@@ -78,6 +79,10 @@ class Agent(asyncio.Protocol):
 
     def echo(self, body: bytes) -> None:
         self.payload(body)
+        self.end()
+
+    def fail(self, body: bytes) -> None:
+        self.payload(body, more=b"Mayfly-Function-Error: Unhandled\r\n")
         self.end()
 
     def hold(self, body: bytes) -> None:
@@ -224,8 +229,8 @@ class World:
         )
         self.gateway.catalogue.put(dataclasses.replace(target, provisioned=provisioned))
 
-    def alias(self, alias, *route, name="hello") -> None:
-        self.gateway.catalogue.route("default", name, alias, Route(*route))
+    def alias(self, alias, *route, name="hello", said=None) -> None:
+        self.gateway.catalogue.route("default", name, alias, Route(*route), said=said)
 
     async def until(self, condition) -> None:
         """Wait for something that the gateway does by itself; the test's timeout bounds it."""

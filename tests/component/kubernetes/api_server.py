@@ -231,6 +231,21 @@ class ApiServer:
         self.resized[name] = container["resources"]
         return web.json_response(item)
 
+    def _alias_status(self, namespace: str, name: str, body: dict, request: web.Request) -> web.Response:
+        """The gateway's part of an Alias's status."""
+        item = self.objects[ALIASES].get((namespace, name))
+        if item is None:
+            return failure(404, f"aliases.mayfly.dev {name} not found")
+        if item["metadata"]["uid"] != body["metadata"]["uid"]:
+            return failure(409, "StorageError: Precondition failed: UID in precondition: another", "Conflict")
+        if self.statuses_to_refuse:
+            self.statuses_to_refuse -= 1
+            return failure(403, "forbidden")
+        assert request.headers["Content-Type"] == "application/apply-patch+yaml"
+        assert request.query["fieldManager"] == "mayfly-gateway"
+        status = {each: value for each, value in item.get("status", {}).items() if each != "rollout"}
+        return web.json_response(self.put(ALIASES, {**item, "status": {**status, **body["status"]}}))
+
     def _patch(self, path: str, body: dict, request: web.Request) -> web.Response:
         if path.endswith("/resize"):
             return self._resize(path, body, request)
@@ -238,6 +253,8 @@ class ApiServer:
         if "/pods/" in path:
             return self._label(parts[4], parts[6], body)
         namespace, name, subresource = parts[5], parts[7], parts[8]
+        if parts[6] == "aliases":
+            return self._alias_status(namespace, name, body, request)
         item = self.objects[VERSIONS].get((namespace, name))
         if item is None:
             return failure(404, f"versions.mayfly.dev {name} not found")

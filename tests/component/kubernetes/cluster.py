@@ -280,7 +280,7 @@ class Replica:
                 doubt=doubt,
             )
         )
-        await self.gateway.start(self.backend, ready=self.backend.ready)
+        await self.gateway.start(self.backend, ready=self.backend.ready, on_rollout=self.backend.rollout)
         dispatcher = self.gateway.dispatcher
         self.backend.start(
             adopt=dispatcher.adopt,

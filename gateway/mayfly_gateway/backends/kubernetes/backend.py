@@ -14,13 +14,15 @@ from mayfly_gateway.backends.kubernetes.objects import AliasObject, PodObject, V
 from mayfly_gateway.backends.kubernetes.placement import State
 from mayfly_gateway.backends.kubernetes.pods import Pod, read_pod
 from mayfly_gateway.backends.kubernetes.reports import Reports
+from mayfly_gateway.backends.kubernetes.rollouts import RolloutReports
 from mayfly_gateway.backends.kubernetes.scale import Key, Scale
 from mayfly_gateway.backends.kubernetes.sites import Adopt, Site, Sites
 from mayfly_gateway.backends.kubernetes.surroundings import Surroundings
 from mayfly_gateway.backends.kubernetes.versions import Names, version_key
 from mayfly_gateway.backends.kubernetes.watch import Watch
-from mayfly_gateway.catalogue import Target
+from mayfly_gateway.catalogue import AliasKey, Target
 from mayfly_gateway.provision import Provisioned
+from mayfly_gateway.rollout import Progress, Said
 from mayfly_model.labels import INSTANCE_SELECTOR
 
 _RELEASE_TIME = 1.0
@@ -38,6 +40,7 @@ class KubernetesBackend:
         self._around = around
         self._scale = Scale(around.api)
         self._reports = Reports(around.api, self._scale)
+        self._rollouts = RolloutReports(around.api)
         self._names = Names(around.catalogue, cluster=around.cluster)
         self._pods: dict[Key, dict[str, Pod]] = {}
         self._autopsies: dict[str, asyncio.Future[bool]] = {}
@@ -107,6 +110,7 @@ class KubernetesBackend:
             self._sites.end()
         self._scale.close()
         self._reports.close()
+        self._rollouts.close()
         await self._around.api.close()
 
     # The dispatcher's calls.
@@ -156,6 +160,10 @@ class KubernetesBackend:
         if site is not None:
             site.findings.provision(state)
             self._reports.write(site.key, site.findings)
+
+    def rollout(self, key: AliasKey, said: Said, progress: Progress | None) -> None:
+        """Write down how far an alias's rollout is; None if there is none."""
+        self._rollouts.write(key, said, progress)
 
     # What the cluster tells.
 

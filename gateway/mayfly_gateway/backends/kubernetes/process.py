@@ -92,6 +92,7 @@ async def run(settings: ClusterSettings) -> None:
         registry=ClusterRegistry(api, gateway.catalogue),
         log_elsewhere=where_the_log_is,
         on_provisioned=backend.provisioned,
+        on_rollout=backend.rollout,
     )
     backend.start(
         adopt=gateway.dispatcher.adopt,

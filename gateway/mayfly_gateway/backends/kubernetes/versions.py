@@ -13,7 +13,9 @@ import msgspec
 from pydantic import ValidationError
 
 from mayfly_gateway.backends.kubernetes.objects import AliasObject, AliasRoute, VersionObject
+from mayfly_gateway.backends.kubernetes.rollouts import BrokenRolloutError, read_said
 from mayfly_gateway.catalogue import Catalogue, Target, target_of
+from mayfly_gateway.rollout import Said
 from mayfly_gateway.routes import Route
 from mayfly_model.function import RUNTIMES_IN_CONTEXT, FunctionSpec
 from mayfly_model.labels import split_name
@@ -81,7 +83,7 @@ class _Function:
     name: Key | None = None
     ranks: dict[str, tuple[str, str]] = field(default_factory=dict)
     targets: dict[str, Target] = field(default_factory=dict)
-    routes: dict[str, tuple[Route, Route | None]] = field(default_factory=dict)
+    routes: dict[str, tuple[Route, Route | None, Said]] = field(default_factory=dict)
 
     @property
     def rank(self) -> tuple[str, str]:
@@ -125,7 +127,11 @@ class Names:
         if wanted is None:
             function.routes.pop(qualifier, None)
         else:
-            function.routes[qualifier] = wanted, read_route(alias.status)
+            try:
+                function.routes[qualifier] = wanted, read_route(alias.status), read_said(alias)
+            except BrokenRolloutError as error:
+                # Not at once, at any rate: that is what it does not want.
+                _log.error("%s/%s is not followed as it is now: %s", key[0], alias.metadata.name, error)
         self._settle(key, function)
 
     def _put(self, version: VersionObject) -> None:
@@ -186,8 +192,8 @@ class Names:
         served = self._catalogue.aliases(*name)
         for alias in served.keys() - function.routes.keys():
             self._catalogue.route(*name, alias, None)
-        for alias, (wanted, last) in function.routes.items():
-            self._catalogue.route(*name, alias, wanted, last=last)
+        for alias, (wanted, last, said) in function.routes.items():
+            self._catalogue.route(*name, alias, wanted, last=last, said=said)
 
 
 def _says(version: VersionObject) -> object:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from mayfly_gateway.backends.local.instances import Deployment, LocalBackend
 from mayfly_gateway.backends.local.kept import Kept
 from mayfly_gateway.catalogue import Catalogue, Target, target_of
+from mayfly_gateway.rollout import Said, plan_of
 from mayfly_gateway.routes import route_of
 from mayfly_model.alias import AliasSpec
 from mayfly_model.errors import ResourceConflictException
@@ -246,7 +247,9 @@ class Releases:
         if function.aliases.get(alias) != spec:
             function.aliases[alias] = spec
             function.write(alias)
-        self._catalogue.route(*key, alias, route_of(spec))
+        kept = function.kept[alias]
+        said = Said(plan=plan_of(spec.rollout), generation=kept.generation, source=alias, uid=kept.uid)
+        self._catalogue.route(*key, alias, route_of(spec), said=said)
 
     def unroute(self, key: Key, alias: str) -> None:
         """Delete an alias; deleting one that is not there changes nothing."""

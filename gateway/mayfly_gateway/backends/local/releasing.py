@@ -148,6 +148,9 @@ class Releasing:
         missing = " and ".join(
             version_name(function, each) for each in route_of(said).versions if each not in there
         )
+        if not missing:
+            # A rollout leads it.
+            return
         meanwhile = "calls are refused" if led is None else f"calls go to {_told(led)} as before"
         yield f"{parsed.source}:{parsed.line}: {missing} does not exist: {meanwhile}"
 

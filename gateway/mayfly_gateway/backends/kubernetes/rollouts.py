@@ -1,0 +1,154 @@
+"""How far rollouts are, in the status of Aliases: read from there, and written down there.
+
+Rule: one request at a time per Alias and a pause between two, the newest word alone; nothing waits for it. What another
+gateway has written meanwhile is overwritten by the owner, which hears of it by its watch.
+"""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import ValidationError
+
+from mayfly_gateway.backends.kubernetes.api import APPLY, Api, ApiRefusedError, ApiUnavailableError
+from mayfly_gateway.backends.kubernetes.objects import AliasObject
+from mayfly_gateway.catalogue import AliasKey
+from mayfly_gateway.rollout import Progress, Said, plan_of
+from mayfly_model.function import API_VERSION
+from mayfly_model.labels import GATEWAY_FIELD_MANAGER
+from mayfly_model.objects import as_applied
+from mayfly_model.rollout import Rollout, RolloutStatus
+
+_PAUSE = 0.5
+_LONGEST_PAUSE = 10.0
+_QUERY = {"fieldManager": GATEWAY_FIELD_MANAGER, "force": "true"}
+
+_log = logging.getLogger(__name__)
+
+
+class BrokenRolloutError(ValueError):
+    """The Alias asks for a rollout that this release does not know."""
+
+
+def read_said(alias: AliasObject) -> Said:
+    """What an Alias says of rollouts, and how far its last one is.
+
+    Raises:
+        BrokenRolloutError: its spec says something that cannot be.
+    """
+    try:
+        plan = plan_of(None if alias.spec.rollout is None else Rollout.model_validate(alias.spec.rollout))
+    except ValidationError as error:
+        raise BrokenRolloutError(str(error)) from error
+    metadata = alias.metadata
+    return Said(
+        plan=plan,
+        generation=metadata.generation,
+        progress=_read_progress(alias),
+        serves=alias.status.function_version or None,
+        source=metadata.name,
+        uid=metadata.uid,
+    )
+
+
+def _read_progress(alias: AliasObject) -> Progress | None:
+    if alias.status.rollout is None:
+        return None
+    try:
+        told = RolloutStatus.model_validate(alias.status.rollout)
+    except ValidationError:
+        return None
+    progress = Progress(
+        generation=told.observed_generation,
+        origin=told.from_version,
+        goal=told.to_version,
+        weight=told.weight,
+        step=told.step,
+        started_at=told.started_at.timestamp(),
+        stepped_at=told.stepped_at.timestamp(),
+        phase=told.phase,
+        message=told.message,
+    )
+    return None if _overtaken(alias, progress) else progress
+
+
+def _overtaken(alias: AliasObject, progress: Progress) -> bool:
+    """Whether the Alias was led elsewhere without a rollout since."""
+    later = alias.status.observed_generation > progress.generation
+    return later and alias.status.function_version not in ("", progress.origin, progress.goal)
+
+
+def applied(namespace: str, said: Said, progress: Progress | None) -> dict[str, Any]:
+    """What is written down: the gateways' part of the status, of this very object."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Alias",
+        "metadata": {"namespace": namespace, "name": said.source, "uid": said.uid},
+        "status": {} if progress is None else {"rollout": as_applied(_status(progress))},
+    }
+
+
+def _status(progress: Progress) -> RolloutStatus:
+    return RolloutStatus(
+        observed_generation=progress.generation,
+        from_version=progress.origin,
+        to_version=progress.goal,
+        weight=progress.weight,
+        step=progress.step,
+        started_at=_time(progress.started_at),
+        stepped_at=_time(progress.stepped_at),
+        phase=progress.phase,
+        message=progress.message,
+    )
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(int(seconds), UTC)
+
+
+class RolloutReports:
+    """The writers of all Aliases."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._wanted: dict[tuple[str, str], dict[str, Any]] = {}
+        self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+    def write(self, key: AliasKey, said: Said, progress: Progress | None) -> None:
+        """Write down how far a rollout is, soon; None for no rollout."""
+        item = key[0], said.source
+        self._wanted[item] = applied(key[0], said, progress)
+        if item not in self._tasks:
+            self._tasks[item] = asyncio.get_running_loop().create_task(self._write(item))
+
+    def close(self) -> None:
+        """Write nothing more."""
+        for task in tuple(self._tasks.values()):
+            task.cancel()
+
+    async def _write(self, item: tuple[str, str]) -> None:
+        namespace, name = item
+        path = f"/apis/mayfly.dev/v1beta1/namespaces/{namespace}/aliases/{name}/status"
+        pause = _PAUSE
+        try:
+            while (wanted := self._wanted.pop(item, None)) is not None:
+                try:
+                    await self._api.patch(path, wanted, kind=APPLY, query=_QUERY)
+                    pause = _PAUSE
+                except (ApiUnavailableError, ApiRefusedError) as error:
+                    if isinstance(error, ApiRefusedError) and _gone(error):
+                        return
+                    self._wanted.setdefault(item, wanted)
+                    pause = min(_LONGEST_PAUSE, pause * 2)
+                    _log.warning("the status of %s/%s: %s", namespace, name, error)
+                await asyncio.sleep(pause)
+        finally:
+            self._wanted.pop(item, None)
+            self._tasks.pop(item, None)
+
+
+def _gone(error: ApiRefusedError) -> bool:
+    """Whether the Alias is no more, or another one has its name."""
+    return error.not_found or (error.status == HTTPStatus.CONFLICT and "UID in precondition" in str(error))
