@@ -64,6 +64,7 @@ COLUMNS = {
         column("Provisioned", ".spec.provisionedConcurrentExecutions", "integer"),
         *STATE,
         column("Serves", ".status.functionVersion", wide=True),
+        column("Rollout", '.status.conditions[?(@.type=="Progressing")].message', wide=True),
         column("Description", ".spec.description", wide=True),
         _AGE,
     ],
