@@ -29,7 +29,6 @@ from mayfly_model.names import LATEST, OBJECT_NAME_PATTERN
 from mayfly_model.objects import as_applied, refused_by
 from mayfly_model.publishing import alias_revision_id
 
-_UNPUBLISHED: Final = "The alias has a rollout, which needs a published version."
 _TRIES: Final = 10
 _NAME: Final = re.compile(OBJECT_NAME_PATTERN, re.ASCII)
 
@@ -121,7 +120,6 @@ class Aliases:
             raise InvalidParameterValueException(UNPUBLISHED)
         routing = spec.routing if wanted.routing is None else await self._routing(subject, function, wanted)
         _check_routing(version, routing)
-        _check_rollout(version, routing, spec)
         changes = {"function_version": version, "routing": routing}
         if wanted.description is not None:
             changes["description"] = wanted.description
@@ -167,15 +165,3 @@ def _checked(spec: AliasSpec) -> AliasSpec:
     except ValidationError as error:
         refused = refused_by(error, AliasSpec, Reason.INVALID_SPEC)
         raise InvalidParameterValueException(f"The alias cannot be so: {refused.message}") from None
-
-
-def _check_rollout(version: str, routing: Routing | None, spec: AliasSpec) -> None:
-    """An alias whose manifest gives it a rollout keeps that."""
-    if spec.rollout is None:
-        return
-    if version == LATEST:
-        raise InvalidParameterValueException(_UNPUBLISHED)
-    if routing is not None:
-        raise InvalidParameterValueException(
-            "The alias has a rollout, which shifts its calls by itself: set FunctionVersion alone."
-        )

@@ -65,11 +65,11 @@ def test_an_alias_that_a_client_moves_is_rolled_out_as_well(local):
     moved = local.client.update_alias(FunctionName="hello", Name="live", FunctionVersion="1")
     assert moved["FunctionVersion"] == "1"
     assert leads(local) == Route("2", "1", 0.5)
-    with pytest.raises(ClientError, match="which shifts its calls by itself"):
+    with pytest.raises(ClientError, match="a rollout shifts the calls by itself"):
         local.client.update_alias(
             FunctionName="hello", Name="live", RoutingConfig={"AdditionalVersionWeights": {"2": 0.1}}
         )
-    with pytest.raises(ClientError, match="needs a published version"):
+    with pytest.raises(ClientError, match="publish a version first"):
         local.client.update_alias(FunctionName="hello", Name="live", FunctionVersion="$LATEST")
     local.client.update_alias(FunctionName="hello", Name="live", FunctionVersion="2")
     assert leads(local) == Route("2")
