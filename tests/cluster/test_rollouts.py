@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 import pytest
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from tests.cluster.accounts import SYSTEM, function, kubectl, until
 
 pytestmark = pytest.mark.disturbs
@@ -40,7 +40,7 @@ class Calls:
         while not self.ends.is_set():
             try:
                 answer = client.invoke(FunctionName="f", Qualifier="live")
-            except (ClientError, HTTPClientError) as error:
+            except (ClientError, BotoCoreError) as error:
                 self.lost[str(error)[:120]] += 1
             else:
                 counted = self.failed if "FunctionError" in answer else self.versions
