@@ -38,6 +38,7 @@ class PodAgent:
         self.on_health = lambda: None
 
     async def listen(self) -> None:
+        self.dead = False
         self.listener = socket.create_server((self.address, PORT), backlog=100)
         self.listener.setblocking(False)
         asyncio.get_running_loop().add_reader(self.listener, self.accept)
