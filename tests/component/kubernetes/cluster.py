@@ -37,7 +37,7 @@ NAMESPACE = "shop"
 HELLO = (NAMESPACE, "hello.latest")
 SIGNER = Signer()
 # Another run on this machine has other addresses.
-ADDRESSES = itertools.count(os.getpid() * 251)
+ADDRESSES = itertools.count(os.getpid() * 32_749)
 NUMBERS = itertools.count(1)
 RUNTIMES = {
     "python3.13": RuntimeImage(
