@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import stat
 import tempfile
 from pathlib import Path
@@ -29,12 +30,19 @@ TARGET = target_of(
 )
 
 
+OTHERS: set[psutil.Process] = set()
+"""What this process has started for other tests."""
+
+
 def agents():
-    return [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    own = set(psutil.Process().children()) - OTHERS
+    return [child for child in own if child.status() != psutil.STATUS_ZOMBIE]
 
 
 @pytest.fixture
 async def backend(tmp_path):
+    OTHERS.clear()
+    OTHERS.update(psutil.Process().children())
     backend = LocalBackend(tmp_path / "i", logs=Logs())
     snapshot = write_tree([Entry(path="empty")], tmp_path / "code")
     runtime = RuntimeCommand(name="provided.al2023", version="provided:al2023")
@@ -102,3 +110,14 @@ def test_a_directory_that_a_function_closed_is_removed_and_what_its_links_lead_t
     remove(tree)
     assert not tree.exists()
     assert stat.S_IMODE(outside.stat().st_mode) == 0o500
+
+
+async def test_what_this_process_had_started_before_is_no_stray(tmp_path):
+    before = await asyncio.create_subprocess_exec("sleep", "600")
+    backend = LocalBackend(tmp_path / "i", logs=Logs())
+    after = await asyncio.create_subprocess_exec("sleep", "600")
+    await backend.close()
+    assert before.returncode is None
+    before.kill()
+    assert await before.wait() == -signal.SIGKILL
+    assert await after.wait() != 0

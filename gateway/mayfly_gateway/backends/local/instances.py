@@ -53,6 +53,8 @@ class LocalBackend:
         self._spares = Spares(start=self._new_agent, destroy=self.destroy)
         self._endpoint: str | None = None
         self._starting = 0
+        # What this process has started before is somebody else's.
+        self._others = strays.children()
 
     def start(self, *, endpoint: str | None = None) -> None:
         """Adopt orphans and have agents ready. `endpoint` is the gateway's address, for SDKs in functions."""
@@ -169,7 +171,7 @@ class LocalBackend:
         if self._starting:
             asyncio.get_running_loop().call_later(SWEEP_AGAIN, self._sweep)
             return
-        ended = strays.end_strays({agent.pid for agent in self._agents.values()})
+        ended = strays.end_strays({agent.pid for agent in self._agents.values()} | self._others)
         if ended:
             logger.warning("ended %d processes that outlived their agent", ended)
 

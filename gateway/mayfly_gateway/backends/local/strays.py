@@ -35,7 +35,7 @@ def end_strays(known: set[int]) -> int:
     `known` must name each child that was started on purpose and not waited for yet.
     """
     ended = 0
-    while strays := [pid for pid in _children() if pid not in known]:
+    while strays := children() - known:
         for pid in strays:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -46,13 +46,14 @@ def end_strays(known: set[int]) -> int:
     return ended
 
 
-def _children() -> list[int]:
+def children() -> set[int]:
+    """The children of this process, as far as that can be known: none but on Linux."""
     if not _LINUX:
-        return []
+        return set()
     own = os.getpid()
-    return [
+    return {
         int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _parent(entry) == own
-    ]
+    }
 
 
 def _parent(entry: Path) -> int:
