@@ -27,6 +27,7 @@ from mayfly_operator.network_policies import NetworkPolicies
 from mayfly_operator.pool_reconciler import PoolReconciler
 from mayfly_operator.publisher import Publisher
 from mayfly_operator.settings import Settings, SettingsError, read_settings
+from mayfly_operator.surroundings import Surroundings
 from mayfly_operator.sweep import Sweep
 from mayfly_operator.version_reconciler import VersionReconciler
 from mayfly_operator.work_queue import WorkQueue
@@ -71,22 +72,15 @@ async def _lead(settings: Settings, cluster: Cluster, told: health.Health) -> No
     """What an active replica does, until it is told to stop or one of its parts fails."""
     cache = Cache()
     intake = Intake(cache)
-    events, lists = Events(cluster), Lists(cache, cluster, intake)
+    lists = Lists(cache, cluster, intake)
     policies = NetworkPolicies(cluster, settings.network_policy)
-    functions = FunctionReconciler(
-        cache=cache,
-        cluster=cluster,
-        intake=intake,
-        events=events,
-        policies=policies,
-        publisher=Publisher(cache=cache, cluster=cluster, intake=intake, events=events),
-        settings=settings,
+    around = Surroundings(
+        cache=cache, cluster=cluster, intake=intake, events=Events(cluster), settings=settings
     )
-    aliases = AliasReconciler(cache=cache, cluster=cluster, intake=intake, events=events)
-    pools = PoolReconciler(cache=cache, cluster=cluster, intake=intake, events=events, settings=settings)
-    versions = VersionReconciler(
-        cache=cache, cluster=cluster, intake=intake, events=events, settings=settings, on_created=pools.missed
-    )
+    functions = FunctionReconciler(around, policies=policies, publisher=Publisher(around))
+    aliases = AliasReconciler(around)
+    pools = PoolReconciler(around)
+    versions = VersionReconciler(around, on_created=pools.missed)
     intake.functions = WorkQueue("Function", functions.reconcile, workers=_FUNCTION_WORKERS)
     intake.versions = WorkQueue("Version", versions.reconcile, workers=_VERSION_WORKERS)
     intake.aliases = WorkQueue("Alias", aliases.reconcile, workers=_ALIAS_WORKERS)

@@ -3,7 +3,6 @@
 Rule: the status says what calls by the alias reach; the gateway asks it only for what it does not know itself.
 """
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -13,39 +12,27 @@ from mayfly_model.labels import version_name
 from mayfly_operator import aliases, resources, rollouts
 from mayfly_operator.adoption import adopt
 from mayfly_operator.aliases import Serving
-from mayfly_operator.apply import Cluster, RefusedByServerError
-from mayfly_operator.cache import Cache
-from mayfly_operator.events import Events
-from mayfly_operator.intake import Intake
+from mayfly_operator.apply import RefusedByServerError
 from mayfly_operator.statuses import NewStatus
+from mayfly_operator.surroundings import Surroundings
 from mayfly_operator.views import AliasView, Key, Trouble, VersionView
 
 
 class AliasReconciler:
     """Works on Aliases, one at a time each."""
 
-    def __init__(
-        self,
-        *,
-        cache: Cache,
-        cluster: Cluster,
-        intake: Intake,
-        events: Events,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._cache = cache
-        self._cluster = cluster
-        self._intake = intake
-        self._events = events
-        self._clock = clock
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
 
     async def reconcile(self, key: Key) -> float | None:
         """Work on an Alias; in how many seconds to look again."""
-        alias = self._cache.aliases.get(key)
+        alias = self._around.cache.aliases.get(key)
         if alias is None or alias.deleting:
             return None
-        found = aliases.trouble(alias, self._cache.functions.get(self._function(alias)), self._exists(alias))
-        now = datetime.fromtimestamp(self._clock(), UTC)
+        found = aliases.trouble(
+            alias, self._around.cache.functions.get(self._function(alias)), self._exists(alias)
+        )
+        now = datetime.fromtimestamp(self._around.clock(), UTC)
         new = aliases.status(alias, found, now, version=self._served(alias, found))
         if new is not None:
             await self._write(alias, new, found)
@@ -59,27 +46,27 @@ class AliasReconciler:
         version = aliases.serving(alias, found).function_version
         if version is None:
             return None
-        return self._cache.versions.get((alias.namespace, version_name(alias.function, version)))
+        return self._around.cache.versions.get((alias.namespace, version_name(alias.function, version)))
 
     def _exists(self, alias: AliasView) -> Callable[[str], bool]:
         def exists(version: str) -> bool:
-            found = self._cache.versions.get((alias.namespace, version_name(alias.function, version)))
+            found = self._around.cache.versions.get((alias.namespace, version_name(alias.function, version)))
             return found is not None and found.shape is not None
 
         return exists
 
     async def _adopt(self, alias: AliasView) -> None:
-        function = self._cache.functions.get(self._function(alias))
+        function = self._around.cache.functions.get(self._function(alias))
         if function is None or function.deleting or alias.owner == function.uid:
             return
-        item = await adopt(self._cluster, "aliases", alias, function)
+        item = await adopt(self._around.cluster, "aliases", alias, function)
         if item is not None:
-            self._intake.alias(item)
+            self._around.intake.alias(item)
 
     async def _write(self, alias: AliasView, new: NewStatus, found: Trouble | None) -> None:
         manifest = resources.status(alias, "Alias", new.fields)
         try:
-            self._intake.alias(await self._cluster.apply("aliases", manifest, "status"))
+            self._around.intake.alias(await self._around.cluster.apply("aliases", manifest, "status"))
         except RefusedByServerError as error:
             # It is gone, or another one of its name is there.
             if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
@@ -100,33 +87,33 @@ class AliasReconciler:
         """An Event where a rollout has ended."""
         end = rollouts.ended(alias)
         if end is not None:
-            await self._events.tell(
+            await self._around.events.tell(
                 alias,
                 kind="Alias",
                 warning=end.reason == Reason.ROLLED_BACK,
                 reason=rollouts.EVENTS[Reason(end.reason)],
                 message=end.message,
-                now=self._clock(),
+                now=self._around.clock(),
             )
 
     async def _say(self, alias: AliasView, found: Trouble, told: bool) -> None:
         if not told:
-            await self._events.tell(
+            await self._around.events.tell(
                 alias,
                 kind="Alias",
                 warning=True,
                 reason=found.reason,
                 message=found.message,
-                now=self._clock(),
+                now=self._around.clock(),
             )
 
     async def _moved(self, alias: AliasView, before: Serving, now: Serving) -> None:
         since = f", and went to {before.told()} before" if before.function_version else ""
-        await self._events.tell(
+        await self._around.events.tell(
             alias,
             kind="Alias",
             warning=False,
             reason="AliasMoved",
             message=f"Calls go to {now.told()}{since}.",
-            now=self._clock(),
+            now=self._around.clock(),
         )

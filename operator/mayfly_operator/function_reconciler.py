@@ -5,8 +5,6 @@ should be costs no request.
 """
 
 import logging
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -17,13 +15,10 @@ from mayfly_model.keyed_values import BrokenValueError, read_values
 from mayfly_model.labels import latest_version_name
 from mayfly_model.objects import RefusedError
 from mayfly_operator import functions, resources, statuses
-from mayfly_operator.apply import Cluster, RefusedByServerError
-from mayfly_operator.cache import Cache
-from mayfly_operator.events import Events
-from mayfly_operator.intake import Intake
+from mayfly_operator.apply import RefusedByServerError
 from mayfly_operator.network_policies import NetworkPolicies
 from mayfly_operator.publisher import Publisher
-from mayfly_operator.settings import Settings
+from mayfly_operator.surroundings import Surroundings
 from mayfly_operator.views import FunctionView, Key, Trouble, VersionView, digest
 
 _log = logging.getLogger(__name__)
@@ -41,33 +36,17 @@ class _Seen:
 class FunctionReconciler:
     """Works on Functions, one at a time each."""
 
-    def __init__(
-        self,
-        *,
-        cache: Cache,
-        cluster: Cluster,
-        intake: Intake,
-        events: Events,
-        policies: NetworkPolicies,
-        publisher: Publisher,
-        settings: Settings,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._cache = cache
-        self._cluster = cluster
-        self._intake = intake
-        self._events = events
+    def __init__(self, around: Surroundings, *, policies: NetworkPolicies, publisher: Publisher) -> None:
+        self._around = around
         self._policies = policies
         self._publisher = publisher
-        self._settings = settings
-        self._clock = clock
         self._config_maps: dict[Key, _Seen] = {}
         # What the API server made of a digest, where it filled in something of its own.
         self._same: dict[Key, tuple[str, str]] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """Work on a Function; in how many seconds to look again."""
-        function = self._cache.functions.get(key)
+        function = self._around.cache.functions.get(key)
         if function is None or function.deleting:
             self._config_maps.pop(key, None)
             self._same.pop(key, None)
@@ -80,14 +59,16 @@ class FunctionReconciler:
             await self._give_up_name(function)
         again = await self._publisher.next_step(function) if trouble is None else None
         await self._report(key, trouble)
-        return self._settings.config_map_interval if function.config_map and again is None else again
+        return self._around.settings.config_map_interval if function.config_map and again is None else again
 
     def _conflict(self, function: FunctionView) -> Trouble | None:
-        winner = functions.rival(function, self._cache.claimants(function.namespace, function.lambda_name))
+        winner = functions.rival(
+            function, self._around.cache.claimants(function.namespace, function.lambda_name)
+        )
         return functions.conflict(function, winner) if winner else None
 
     def _latest(self, function: FunctionView) -> VersionView | None:
-        return self._cache.versions.get((function.namespace, latest_version_name(function.name)))
+        return self._around.cache.versions.get((function.namespace, latest_version_name(function.name)))
 
     async def _ensure_latest(self, function: FunctionView) -> Trouble | None:
         """Apply its `$LATEST` unless that is there; why it cannot be, if it cannot."""
@@ -109,13 +90,13 @@ class FunctionReconciler:
         return same if wanted == function.wanted else None
 
     async def _from_itself(self, function: FunctionView) -> None:
-        item = await self._cluster.get("functions", function.key)
+        item = await self._around.cluster.get("functions", function.key)
         if item is not None and item["metadata"]["uid"] == function.uid:
-            self._intake.function(item)
+            self._around.intake.function(item)
             await self._apply(function, functions.version_spec(item))
 
     async def _from_config_map(self, function: FunctionView, name: str) -> None:
-        config_map = await self._cluster.get("configmaps", (function.namespace, name))
+        config_map = await self._around.cluster.get("configmaps", (function.namespace, name))
         if config_map is None:
             raise RefusedError(Reason.CONFIG_MAP_NOT_FOUND, f"ConfigMap {name} does not exist")
         state = config_map["metadata"]["uid"] + config_map["metadata"]["resourceVersion"]
@@ -123,7 +104,7 @@ class FunctionReconciler:
         same = seen is not None and (seen.generation, seen.config_map) == (function.generation, state)
         if same and seen and latest and (latest.digest, latest.owner) == (seen.wanted, function.uid):
             return
-        item = await self._cluster.get("functions", function.key)
+        item = await self._around.cluster.get("functions", function.key)
         if item is None or item["metadata"]["uid"] != function.uid:
             return
         try:
@@ -135,8 +116,8 @@ class FunctionReconciler:
 
     async def _apply(self, function: FunctionView, spec: dict[str, Any]) -> str:
         """Apply its `$LATEST`; returns the digest of what the API server made of it."""
-        answer = await self._cluster.apply("versions", resources.version(function, spec))
-        self._intake.version(answer)
+        answer = await self._around.cluster.apply("versions", resources.version(function, spec))
+        self._around.intake.version(answer)
         wanted, same = digest(spec), digest(answer.get("spec") or {})
         self._same[function.key] = wanted, same
         _log.info("%s/%s: $LATEST is %s", function.namespace, function.name, spec["revision"][:8])
@@ -147,22 +128,22 @@ class FunctionReconciler:
         latest = self._latest(function)
         if latest is None or latest.lambda_name is None or latest.owner != function.uid:
             return
-        others = self._cache.claimants(function.namespace, latest.lambda_name)
+        others = self._around.cache.claimants(function.namespace, latest.lambda_name)
         if any(each.key != function.key for each in others):
-            await self._cluster.delete("versions", latest)
+            await self._around.cluster.delete("versions", latest)
 
     async def _report(self, key: Key, trouble: Trouble | None) -> None:
-        function = self._cache.functions.get(key)
+        function = self._around.cache.functions.get(key)
         if function is None:
             return
-        now = self._clock()
+        now = self._around.clock()
         new = statuses.function_status(
             function, self._latest(function), trouble, datetime.fromtimestamp(now, UTC)
         )
         if new is None:
             return
         try:
-            answer = await self._cluster.apply(
+            answer = await self._around.cluster.apply(
                 "functions", resources.status(function, "Function", new.fields), "status"
             )
         except RefusedByServerError as error:
@@ -172,7 +153,7 @@ class FunctionReconciler:
             ):  # It is gone, or another one of its name is there.
                 return
             raise
-        self._intake.function(answer)
+        self._around.intake.function(answer)
         await self._tell(function, new, now)
 
     async def _tell(self, function: FunctionView, new: statuses.NewStatus, now: float) -> None:
@@ -185,6 +166,6 @@ class FunctionReconciler:
         if before is not None and (before.status, before.reason) == (ready["status"], ready["reason"]):
             return
         message = ready.get("message") or "The function answers again."
-        await self._events.tell(
+        await self._around.events.tell(
             function, warning=not is_well, reason=ready["reason"], message=message, now=now
         )

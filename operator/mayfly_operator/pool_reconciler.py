@@ -6,20 +6,15 @@ tried again later.
 
 import asyncio
 import random
-import time
-from collections.abc import Callable
 from typing import Final
 
 from mayfly_model.labels import pool_pod_name
 from mayfly_model.runtime_list import RuntimeImage
 from mayfly_operator import pod_manifests, pools
-from mayfly_operator.apply import Cluster, RefusedByServerError
-from mayfly_operator.cache import Cache
-from mayfly_operator.events import Events
-from mayfly_operator.intake import Intake
+from mayfly_operator.apply import RefusedByServerError
 from mayfly_operator.pools import Past
 from mayfly_operator.refusals import NamespaceEndsError, refusal
-from mayfly_operator.settings import Settings
+from mayfly_operator.surroundings import Surroundings
 from mayfly_operator.views import Key, Trouble
 
 _TERMINATING_PAUSE: Final = 30.0
@@ -31,38 +26,26 @@ _AT_ONCE: Final = 8
 class PoolReconciler:
     """Works on pools, one at a time each; a pool's key is its namespace and runtime."""
 
-    def __init__(
-        self,
-        *,
-        cache: Cache,
-        cluster: Cluster,
-        intake: Intake,
-        events: Events,
-        settings: Settings,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._cache = cache
-        self._cluster = cluster
-        self._intake = intake
-        self._events = events
-        self._settings = settings
-        self._clock = clock
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
         self._pasts: dict[Key, Past] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """Work on a pool; in how many seconds to look again."""
-        now, pods = self._clock(), self._cache.waiting(key)
-        users = {each.key: (each, self._cache.instances(each.key)) for each in self._cache.users(key)}
+        now, pods = self._around.clock(), self._around.cache.waiting(key)
+        users = {
+            each.key: (each, self._around.cache.instances(each.key)) for each in self._around.cache.users(key)
+        }
         past = self._pasts[key] = pools.observe(self._pasts.get(key), users, pods, now)
         if not pods and not users:
             del self._pasts[key]
             return None
-        runtime = self._settings.runtimes.get(key[1])
+        runtime = self._around.settings.runtimes.get(key[1])
         if runtime is None:
             return None
-        plan = pools.plan(past, pods, self._template(past, runtime), self._settings.pools, now)
+        plan = pools.plan(past, pods, self._template(past, runtime), self._around.settings.pools, now)
         await asyncio.gather(
-            *(self._cluster.delete("pods", pod, unchanged=pools.never_ran(pod)) for pod in plan.delete)
+            *(self._around.cluster.delete("pods", pod, unchanged=pools.never_ran(pod)) for pod in plan.delete)
         )
         try:
             again = await self._create_all(key, runtime, plan.create)
@@ -74,10 +57,10 @@ class PoolReconciler:
         """So many pods were created for Versions that the pool would have served."""
         past = self._pasts.get(key)
         if past is not None:
-            self._pasts[key] = pools.missed(past, count, self._clock())
+            self._pasts[key] = pools.missed(past, count, self._around.clock())
 
     def _template(self, past: Past, runtime: RuntimeImage) -> str:
-        return pod_manifests.template(runtime, self._settings, largest=_largest(past))
+        return pod_manifests.template(runtime, self._around.settings, largest=_largest(past))
 
     async def _create_all(self, key: Key, runtime: RuntimeImage, count: int) -> float | None:
         """Create pods; in how many seconds to go on, if not all are there."""
@@ -96,23 +79,23 @@ class PoolReconciler:
         """Create a pod; why the API server does not take it, if it does not."""
         namespace, _ = key
         name = pool_pod_name(runtime.name, "".join(random.choices(_LETTERS, k=5)))  # noqa: S311
-        lifetime = round(self._settings.pools.lifetime_seconds * random.uniform(0.8, 1.2))  # noqa: S311
+        lifetime = round(self._around.settings.pools.lifetime_seconds * random.uniform(0.8, 1.2))  # noqa: S311
         manifest = pod_manifests.waiting_pod(
             name,
             namespace,
             runtime,
-            self._settings,
+            self._around.settings,
             lifetime=lifetime,
             largest=_largest(self._pasts[key]),
         )
         try:
-            self._intake.pod(await self._cluster.create("pods", manifest))
+            self._around.intake.pod(await self._around.cluster.create("pods", manifest))
         except RefusedByServerError as error:
             return None if error.reason == "AlreadyExists" else refusal(error)
         return None
 
     async def _refused(self, key: Key, trouble: Trouble) -> float:
-        now = self._clock()
+        now = self._around.clock()
         past = self._pasts[key] = pools.refused(self._pasts[key], trouble, now)
         if past.refusal is not None:
             await self._tell(key, trouble, now)
@@ -120,11 +103,11 @@ class PoolReconciler:
 
     async def _tell(self, key: Key, trouble: Trouble, now: float) -> None:
         """An Event, on one of the Functions that go without a pool."""
-        for version in self._cache.users(key):
-            function = self._cache.functions.get((version.namespace, version.function))
+        for version in self._around.cache.users(key):
+            function = self._around.cache.functions.get((version.namespace, version.function))
             if function is not None:
                 message = f"No warm pool for {key[1]} in this namespace: {trouble.message}"
-                await self._events.tell(
+                await self._around.events.tell(
                     function, warning=True, reason="PoolUnavailable", message=message, now=now
                 )
                 return

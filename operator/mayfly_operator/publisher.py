@@ -6,8 +6,6 @@ from what was seen of it before.
 """
 
 import logging
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -17,10 +15,8 @@ from mayfly_model.objects import RefusedError
 from mayfly_model.publishing import Publication, applied
 from mayfly_operator import published, resources
 from mayfly_operator.adoption import adopt
-from mayfly_operator.apply import Cluster, RefusedByServerError
-from mayfly_operator.cache import Cache
-from mayfly_operator.events import Events
-from mayfly_operator.intake import Intake
+from mayfly_operator.apply import RefusedByServerError
+from mayfly_operator.surroundings import Surroundings
 from mayfly_operator.views import FunctionView, Json, VersionView, digest
 
 _PAUSE: Final = 1.0
@@ -39,33 +35,23 @@ class _Now:
 class Publisher:
     """Works on the published versions of a Function."""
 
-    def __init__(
-        self,
-        *,
-        cache: Cache,
-        cluster: Cluster,
-        intake: Intake,
-        events: Events,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._cache = cache
-        self._cluster = cluster
-        self._intake = intake
-        self._events = events
-        self._clock = clock
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
 
     async def next_step(self, function: FunctionView) -> float | None:
         """Do what is next for a Function whose `$LATEST` is what it asks for; in how many seconds to look again."""
-        current = self._cache.functions.get(function.key)
-        versions = [each for each in self._cache.published(function.key) if published.belongs(each, function)]
-        latest = self._cache.versions.get((function.namespace, latest_version_name(function.name)))
+        current = self._around.cache.functions.get(function.key)
+        versions = [
+            each for each in self._around.cache.published(function.key) if published.belongs(each, function)
+        ]
+        latest = self._around.cache.versions.get((function.namespace, latest_version_name(function.name)))
         if current is None or current.generation != function.generation or latest is None:
             return None
         for version in versions:
             if published.is_unowned(version):
                 await self._adopt(current, version)
                 return None
-        counter = max(published.counted(versions), self._cache.highest(current.uid))
+        counter = max(published.counted(versions), self._around.cache.highest(current.uid))
         if counter > current.last:
             await self._count(current, counter)
             return None
@@ -79,15 +65,15 @@ class Publisher:
 
     async def _adopt(self, function: FunctionView, version: VersionView) -> None:
         """Of a version that somebody created whole, from a backup perhaps."""
-        item = await adopt(self._cluster, "versions", version, function)
+        item = await adopt(self._around.cluster, "versions", version, function)
         if item is not None:
-            self._intake.version(item)
+            self._around.intake.version(item)
 
     async def _count(self, function: FunctionView, number: int) -> None:
         status = {"lastPublishedVersion": number}
         patch = {"metadata": {"uid": function.uid}, "status": status}
         try:
-            item = await self._cluster.merge("functions", function.key, patch, "status")
+            item = await self._around.cluster.merge("functions", function.key, patch, "status")
         except RefusedByServerError as error:
             if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 return
@@ -96,15 +82,15 @@ class Publisher:
             # Somebody published meanwhile, and the counter does not go down.
             await self._look(function)
             return
-        self._intake.function(item)
+        self._around.intake.function(item)
 
     async def _look(self, function: FunctionView) -> Json | None:
         """The Function as it is; None if it has changed, which leads to it being worked on again."""
-        item = await self._cluster.get("functions", function.key)
+        item = await self._around.cluster.get("functions", function.key)
         if item is None or item["metadata"]["uid"] != function.uid:
             return None
-        self._intake.function(item)
-        now = self._cache.functions.get(function.key)
+        self._around.intake.function(item)
+        now = self._around.cache.functions.get(function.key)
         same = now is not None and (now.generation, now.last) == (function.generation, function.last)
         return item if same else None
 
@@ -112,25 +98,25 @@ class Publisher:
         """Function and `$LATEST`; None if one of them is another than it was decided for."""
         if await self._look(function) is None:
             return None
-        item = await self._cluster.get("versions", latest.key)
+        item = await self._around.cluster.get("versions", latest.key)
         if item is None:
             return None
-        self._intake.version(item)
+        self._around.intake.version(item)
         same = item["metadata"]["uid"] == latest.uid and digest(item["spec"]) == latest.digest
         return _Now(function.last, item) if same else None
 
     async def _publish_as(self, function: FunctionView, latest: VersionView, asked: VersionView) -> None:
         now = await self._now(function, latest)
-        item = await self._cluster.get("versions", asked.key)
+        item = await self._around.cluster.get("versions", asked.key)
         if now is None or item is None or asked.number is None:
             return
-        self._intake.version(item)
+        self._around.intake.version(item)
         if item["metadata"]["uid"] != asked.uid or (item.get("spec") or {}).get("configuration"):
             return
         publication = published.by_number(asked.number, item, now.latest, now.last)
         manifest = resources.filled(asked, function, applied(publication.spec))
         try:
-            self._intake.version(await self._cluster.apply("versions", manifest))
+            self._around.intake.version(await self._around.cluster.apply("versions", manifest))
         except RefusedByServerError as error:
             if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 raise
@@ -150,8 +136,8 @@ class Publisher:
             numbers = [each.number for each in versions if each.number]
             outcome = published.on_change(now.latest, newest, numbers, now.last)
         except RefusedError as error:
-            await self._events.tell(
-                function, warning=True, reason=error.reason, message=error.message, now=self._clock()
+            await self._around.events.tell(
+                function, warning=True, reason=error.reason, message=error.message, now=self._around.clock()
             )
             return None
         return await self._create(function, outcome) if isinstance(outcome, Publication) else None
@@ -163,9 +149,9 @@ class Publisher:
         if not number:
             return None, True
         key = function.namespace, version_name(function.name, str(number))
-        item = await self._cluster.get("versions", key)
+        item = await self._around.cluster.get("versions", key)
         if item is not None:
-            self._intake.version(item)
+            self._around.intake.version(item)
             version = published.read(item)
             if version.shape is None or not published.belongs(version, function):
                 item = None
@@ -175,31 +161,31 @@ class Publisher:
     async def _create(self, function: FunctionView, publication: Publication) -> float | None:
         manifest = resources.published(function, publication.number, applied(publication.spec))
         try:
-            item = await self._cluster.create("versions", manifest)
+            item = await self._around.cluster.create("versions", manifest)
         except RefusedByServerError as error:
             if error.reason == "AlreadyExists":
                 return await self._learn(manifest)
             if "NamespaceTerminating" in error.causes:
                 return None
             raise
-        self._intake.version(item)
+        self._around.intake.version(item)
         await self._tell(function, publication.number)
         return None
 
     async def _learn(self, manifest: Json) -> float:
         """Look at a version that was not known: somebody was faster, or it is on its way out with its Function."""
         key = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
-        item = await self._cluster.get("versions", key)
+        item = await self._around.cluster.get("versions", key)
         if item is not None:
-            self._intake.version(item)
+            self._around.intake.version(item)
         return _PAUSE
 
     async def _tell(self, function: FunctionView, number: int) -> None:
         _log.info("%s/%s: published version %s", function.namespace, function.name, number)
-        await self._events.tell(
+        await self._around.events.tell(
             function,
             warning=False,
             reason="VersionPublished",
             message=f"Published version {number}.",
-            now=self._clock(),
+            now=self._around.clock(),
         )

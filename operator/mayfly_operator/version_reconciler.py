@@ -6,7 +6,6 @@ is read before its pod is gone.
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,13 +14,10 @@ from typing import Final
 
 from mayfly_model.labels import VERSION_LABEL, split_name
 from mayfly_operator import aliases, pod_manifests, published, resources, statuses, versions
-from mayfly_operator.apply import Cluster, RefusedByServerError
-from mayfly_operator.cache import Cache
-from mayfly_operator.events import Events
-from mayfly_operator.intake import Intake
+from mayfly_operator.apply import RefusedByServerError
 from mayfly_operator.pod_views import read_pod
 from mayfly_operator.refusals import NamespaceEndsError, refusal
-from mayfly_operator.settings import Settings
+from mayfly_operator.surroundings import Surroundings
 from mayfly_operator.versions import Attempts
 from mayfly_operator.views import Claim, FunctionView, Key, PodView, Trouble, VersionView
 
@@ -34,31 +30,16 @@ _log = logging.getLogger(__name__)
 class VersionReconciler:
     """Works on Versions, one at a time each."""
 
-    def __init__(
-        self,
-        *,
-        cache: Cache,
-        cluster: Cluster,
-        intake: Intake,
-        events: Events,
-        settings: Settings,
-        on_created: Callable[[Key, int], None] | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, around: Surroundings, *, on_created: Callable[[Key, int], None] | None = None) -> None:
         """`on_created(pool, count)` is told of pods that this pool would have served."""
-        self._cache = cache
-        self._cluster = cluster
-        self._intake = intake
-        self._events = events
-        self._settings = settings
+        self._around = around
         self._on_created = on_created
-        self._clock = clock
         self._attempts: dict[Key, Attempts] = {}
         self._due: dict[Key, float] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """Work on a Version; in how many seconds to look again."""
-        version = self._cache.versions.get(key)
+        version = self._around.cache.versions.get(key)
         if version is None:
             self._attempts.pop(key, None)
             self._due.pop(key, None)
@@ -74,12 +55,12 @@ class VersionReconciler:
         return min((each for each in waits if each is not None), default=None)
 
     async def _pods(self, version: VersionView) -> float | None:
-        key, now = version.key, self._clock()
-        pods = self._cache.instances(key)
+        key, now = version.key, self._around.clock()
+        pods = self._around.cache.instances(key)
         before = self._attempts.get(key, Attempts())
         ended = versions.news(before, pods)
         attempts = self._attempts[key] = versions.observe(before, version, pods, now)
-        plan = versions.plan(version, pods, attempts, runtimes=self._settings.runtimes, now=now)
+        plan = versions.plan(version, pods, attempts, runtimes=self._around.settings.runtimes, now=now)
         try:
             if plan.create:
                 again = await self._create_all(version, plan.create)
@@ -88,7 +69,7 @@ class VersionReconciler:
                 await self._tell(version, pod)
         finally:
             # Also where none can be created: what is over may hold the quota that the next one lacks.
-            await asyncio.gather(*(self._cluster.delete("pods", pod) for pod in plan.delete))
+            await asyncio.gather(*(self._around.cluster.delete("pods", pod) for pod in plan.delete))
         return plan.again
 
     async def _create_all(self, version: VersionView, names: tuple[str, ...]) -> float | None:
@@ -104,19 +85,19 @@ class VersionReconciler:
             raise failures[0]
         if not troubles:
             return None
-        attempts = versions.refused(self._attempts[version.key], troubles[0], self._clock())
+        attempts = versions.refused(self._attempts[version.key], troubles[0], self._around.clock())
         self._attempts[version.key] = attempts
-        return max(attempts.not_before - self._clock(), 0.0)
+        return max(attempts.not_before - self._around.clock(), 0.0)
 
     async def _create(self, version: VersionView, name: str) -> Trouble | None:
         """Create a pod; why the API server does not take it, if it does not."""
         shape = version.shape
         if shape is None or shape.runtime is None:
             return None
-        runtime = self._settings.runtimes[shape.runtime]
-        manifest = pod_manifests.pod(name, version, shape, runtime, self._settings)
+        runtime = self._around.settings.runtimes[shape.runtime]
+        manifest = pod_manifests.pod(name, version, shape, runtime, self._around.settings)
         try:
-            self._intake.pod(await self._cluster.create("pods", manifest))
+            self._around.intake.pod(await self._around.cluster.create("pods", manifest))
         except RefusedByServerError as error:
             if error.reason == "AlreadyExists":
                 await self._learn(version, name)
@@ -126,26 +107,26 @@ class VersionReconciler:
 
     async def _learn(self, version: VersionView, name: str) -> None:
         """Look at a pod that was not known: its news is on its way, or it is somebody else's."""
-        item = await self._cluster.get("pods", (version.namespace, name))
+        item = await self._around.cluster.get("pods", (version.namespace, name))
         labels = item["metadata"].get("labels") or {} if item else {}
         if item is None or labels.get(VERSION_LABEL) == version.name:
             if item is not None:
-                self._intake.pod(item)
+                self._around.intake.pod(item)
             return
         attempts = self._attempts[version.key]
         self._attempts[version.key] = replace(attempts, taken=attempts.taken | {name})
 
     async def _take_in(self, version: VersionView, claim: Claim) -> None:
         """Make a pod that a gateway has claimed from a pool this Version's."""
-        pod = self._cache.pods.get((version.namespace, claim.name))
+        pod = self._around.cache.pods.get((version.namespace, claim.name))
         if pod is None:
-            item = await self._cluster.get("pods", (version.namespace, claim.name))
+            item = await self._around.cluster.get("pods", (version.namespace, claim.name))
             pod = None if item is None else read_pod(item)
         if pod is None or not versions.may_take_in(version, claim, pod):
             return
         try:
-            self._intake.pod(
-                await self._cluster.merge(
+            self._around.intake.pod(
+                await self._around.cluster.merge(
                     "pods", pod.key, pod_manifests.claimed(pod, version, claim.revision)
                 )
             )
@@ -160,19 +141,23 @@ class VersionReconciler:
             return
         message = f"Instance {pod.name} ended: {pod.ending.word}. {pod.ending.message}".strip()
         reason = pod.ending.word if pod.ending.word.isalpha() else "InstanceFailed"
-        await self._events.tell(function, warning=True, reason=reason, message=message, now=self._clock())
+        await self._around.events.tell(
+            function, warning=True, reason=reason, message=message, now=self._around.clock()
+        )
 
     async def _report(self, key: Key) -> float | None:
         """Write the status if it is news; in how many seconds to, if it can wait."""
-        version = self._cache.versions.get(key)
+        version = self._around.cache.versions.get(key)
         if version is None or version.deleting:
             return None
-        now, pods = self._clock(), self._cache.instances(key)
+        now, pods = self._around.clock(), self._around.cache.instances(key)
         attempts = self._attempts.get(key, Attempts())
         if published.is_asked_for(version):
             trouble = published.trouble(version, self._function(version))
         else:
-            trouble = versions.trouble(version, pods, attempts, runtimes=self._settings.runtimes, now=now)
+            trouble = versions.trouble(
+                version, pods, attempts, runtimes=self._around.settings.runtimes, now=now
+            )
         moment = datetime.fromtimestamp(now, UTC)
         new = statuses.version_status(version, pods, trouble, moment, self._aliases(version))
         # Of a version that is about to be published there is nothing to tell yet.
@@ -189,7 +174,7 @@ class VersionReconciler:
     async def _write(self, version: VersionView, new: statuses.NewStatus) -> None:
         manifest = resources.status(version, "Version", new.fields)
         try:
-            self._intake.version(await self._cluster.apply("versions", manifest, "status"))
+            self._around.intake.version(await self._around.cluster.apply("versions", manifest, "status"))
         except RefusedByServerError as error:
             if error.status not in (
                 HTTPStatus.NOT_FOUND,
@@ -198,9 +183,9 @@ class VersionReconciler:
                 raise
 
     def _function(self, version: VersionView) -> FunctionView | None:
-        return self._cache.functions.get((version.namespace, version.function))
+        return self._around.cache.functions.get((version.namespace, version.function))
 
     def _aliases(self, version: VersionView) -> list[str]:
         name = split_name(version.name)[1]
-        found = self._cache.aliases_of((version.namespace, version.function))
+        found = self._around.cache.aliases_of((version.namespace, version.function))
         return [each.alias for each in found if name in aliases.refers_to(each)]

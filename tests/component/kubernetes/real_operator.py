@@ -15,6 +15,7 @@ from mayfly_operator.intake import Intake
 from mayfly_operator.lists import Lists
 from mayfly_operator.pool_reconciler import PoolReconciler
 from mayfly_operator.settings import PoolOptions
+from mayfly_operator.surroundings import Surroundings
 from mayfly_operator.version_reconciler import VersionReconciler
 from mayfly_operator.work_queue import WorkQueue
 
@@ -36,15 +37,11 @@ class RealOperator:
         self.cluster = Cluster(ApiClient(configuration), lambda: True)
         cache = Cache()
         intake, events = Intake(cache), Events(self.cluster)
-        common = {
-            "cache": cache,
-            "cluster": self.cluster,
-            "intake": intake,
-            "events": events,
-            "settings": self.settings,
-        }
-        pools = PoolReconciler(**common)
-        versions = VersionReconciler(**common, on_created=pools.missed)
+        around = Surroundings(
+            cache=cache, cluster=self.cluster, intake=intake, events=events, settings=self.settings
+        )
+        pools = PoolReconciler(around)
+        versions = VersionReconciler(around, on_created=pools.missed)
         intake.versions = WorkQueue("Version", versions.reconcile, workers=8)
         intake.pools = WorkQueue("Pool", pools.reconcile, workers=2)
         seen = self.server.version

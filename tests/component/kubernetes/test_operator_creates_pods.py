@@ -17,6 +17,7 @@ from mayfly_operator.cache import Cache
 from mayfly_operator.events import Events
 from mayfly_operator.intake import Intake
 from mayfly_operator.lists import Lists
+from mayfly_operator.surroundings import Surroundings
 from mayfly_operator.version_reconciler import VersionReconciler
 from mayfly_operator.work_queue import WorkQueue
 
@@ -40,9 +41,10 @@ async def operator() -> AsyncIterator[SimpleNamespace]:
         cluster = Cluster(ApiClient(configuration), may_write=lambda: True)
         cache = Cache()
         intake = Intake(cache)
-        reconciler = VersionReconciler(
+        around = Surroundings(
             cache=cache, cluster=cluster, intake=intake, events=Events(cluster), settings=SETTINGS
         )
+        reconciler = VersionReconciler(around)
         intake.versions = WorkQueue("Version", reconciler.reconcile, workers=4)
         lists = Lists(cache, cluster, intake)
         async with background(intake.versions.run()):

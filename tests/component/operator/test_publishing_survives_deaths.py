@@ -12,6 +12,7 @@ from mayfly_operator.function_reconciler import FunctionReconciler
 from mayfly_operator.intake import Intake
 from mayfly_operator.network_policies import NetworkPolicies
 from mayfly_operator.publisher import Publisher
+from mayfly_operator.surroundings import Surroundings
 from mayfly_operator.version_reconciler import VersionReconciler
 
 KEY = ("shop", "hello")
@@ -31,16 +32,16 @@ class Process:
         self.server = server
         self.cache = Cache()
         self.intake = Intake(self.cache)
-        events = Events(cluster)
-        parts = {"cache": self.cache, "cluster": cluster, "intake": self.intake, "events": events}
-        self.functions = FunctionReconciler(
-            **parts,
-            policies=NetworkPolicies(cluster, SETTINGS.network_policy),
-            publisher=Publisher(**parts),
-            settings=SETTINGS,
+        around = Surroundings(
+            cache=self.cache, cluster=cluster, intake=self.intake, events=Events(cluster), settings=SETTINGS
         )
-        self.versions = VersionReconciler(**parts, settings=SETTINGS)
-        self.aliases = AliasReconciler(**parts)
+        self.functions = FunctionReconciler(
+            around,
+            policies=NetworkPolicies(cluster, SETTINGS.network_policy),
+            publisher=Publisher(around),
+        )
+        self.versions = VersionReconciler(around)
+        self.aliases = AliasReconciler(around)
 
     def look(self):
         for kind, take in (
