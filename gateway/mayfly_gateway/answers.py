@@ -6,6 +6,7 @@ msgspec structure, which costs a fifth of a frozen dataclass.
 """
 
 import json
+from collections.abc import Callable
 from http import HTTPStatus
 
 import msgspec
@@ -30,6 +31,10 @@ class Reply(msgspec.Struct, frozen=True):
     status: int
     headers: dict[str, str]
     body: bytes
+
+
+OnAnswer = Callable[[Answer | LambdaError | Reply], None]
+"""Told the outcome of an invocation, once; a reply where another gateway has run it."""
 
 
 def head(reply: Reply, *, date: str, connection: str) -> bytes:

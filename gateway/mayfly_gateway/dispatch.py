@@ -7,39 +7,33 @@ timer and no log line.
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 
 from mayfly_gateway import agent_calls
-from mayfly_gateway.admission import Admission, Counted
-from mayfly_gateway.answers import Answer, Reply, exit_error, out_of_memory, timed_out
+from mayfly_gateway.answers import OnAnswer, exit_error, out_of_memory, timed_out
 from mayfly_gateway.backends import Backend, Instance
+from mayfly_gateway.calls import Calls
 from mayfly_gateway.catalogue import Target
-from mayfly_gateway.elsewhere import Elsewhere
+from mayfly_gateway.concurrency import Concurrency, Epoch, LapsedError
+from mayfly_gateway.elsewhere import FunctionKey
 from mayfly_gateway.fleet import Fleet, FleetEvents
-from mayfly_gateway.http_errors import MisdirectedRequestException
-from mayfly_gateway.pool import NO_DIGEST, Invocation, LiveInstance, Pool, Watched
+from mayfly_gateway.invoke import Run
+from mayfly_gateway.pool import NO_DIGEST, Invocation, LiveInstance, Pool
 from mayfly_gateway.provision import Provisioned
 from mayfly_gateway.request import Call
 from mayfly_gateway.settings import Settings
 from mayfly_gateway.sweeping import Sweep
 from mayfly_gateway.waits import Waits
+from mayfly_gateway.watching import OnOver
 from mayfly_model.errors import (
     LambdaError,
     ServiceException,
     ServiceUnavailableException,
-    TooManyRequestsException,
     function_not_found,
 )
-from mayfly_model.limits import TIMEOUT_S_MAX
 from mayfly_model.names import LATEST
 
-OnAnswer = Callable[[Answer | LambdaError | Reply], None]
 OnReport = Callable[[Target, bytes], None]
-OnOver = Callable[[bool, float | None], None]
-HandOver = Callable[[Target, Call, bytes, OnAnswer], None]
-Epoch = Callable[[tuple[str, str]], int | None]
 
 _GRACE = 2.0
 """How much later than the function's timeout, in seconds, the agent's answer may come."""
@@ -70,88 +64,51 @@ class Dispatcher:
                 lost=self._on_lost,
             ),
         )
-        self._admission = Admission(account_limit=settings.account_limit)
+        self._concurrency = Concurrency(account_limit=settings.account_limit)
+        self._calls = Calls(self._concurrency)
         self._on_provisioned: Callable[[Target], None] | None = None
-        self._elsewhere = Elsewhere(self._admission)
-        self._epoch: Epoch | None = None
-        self._rollouts: dict[tuple[str, str, str], dict[str, OnOver]] = {}
         self._serving: dict[tuple[str, str, str], Pool] = {}
         self._launch_time = settings.launch_time
         self._sweep = Sweep(overdue=self._end_overdue, expired=self._fleet.retire, late=self._look_at)
         self._waits = Waits(self._supply)
-        self._hand_over: HandOver | None = None
-        self._under_way = 0
-        self._stopped: asyncio.Future[None] | None = None
 
     def invoke(self, target: Target, call: Call, payload: bytes, on_answer: OnAnswer) -> None:
         """Run the function; `on_answer` is called once, from the loop, however it ends.
 
         Raises:
-            TooManyRequestsException: a concurrency limit is reached.
-            ServiceUnavailableException: the gateway is stopping; for a call that another one has sent on it is the
-                MisdirectedRequestException, after which that one finds the next owner.
+            LambdaError: what `Calls.begin` refuses.
         """
-        if self._stopped is not None:
-            refused = MisdirectedRequestException if call.forwarded else ServiceUnavailableException
-            raise refused("The gateway is stopping and takes no more invocations.")
-        counted = self._admit(target)
-        self._under_way += 1
-        pool = self._serving.get(target.key)
-        if pool is None:
-            pool = self._serving[target.key] = Pool(target)
-        invocation = Invocation(call, payload, on_answer, counted)
-        if self._rollouts:
-            self._watch_over(target, invocation)
+        invocation = self._calls.begin(target, call, payload, on_answer)
+        pool = self._serving.get(target.key) or self._pool(target)
         live = pool.take(invocation, self._loop.time())
         if live is None:
             self._waits.add(pool)
         else:
             self._send(pool, live)
 
+    def _pool(self, target: Target) -> Pool:
+        """The pool of a version, made if it is the first that is asked of it."""
+        pool = self._serving.get(target.key)
+        if pool is None:
+            pool = self._serving[target.key] = Pool(target)
+        return pool
+
     def watch(self, version: tuple[str, str, str], alias: str, over: OnOver | None) -> None:
         """Have `over(failed, seconds)` told of every invocation of a version by an alias; None: no more."""
-        aliases = self._rollouts.setdefault(version, {})
-        aliases.pop(alias, None)
-        if over is not None:
-            aliases[alias] = over
-        if not aliases:
-            del self._rollouts[version]
-
-    def _watch_over(self, target: Target, invocation: Invocation) -> None:
-        aliases, alias = self._rollouts.get(target.key), invocation.call.reference.qualifier
-        over = None if aliases is None or alias is None else aliases.get(alias)
-        invocation.watched = None if over is None else Watched(over)
-
-    def _admit(self, target: Target) -> Counted:
-        """Count one invocation more; returns what it is counted as.
-
-        Raises:
-            TooManyRequestsException: a concurrency limit is reached.
-        """
-        function = target.function
-        if self._admission.admit_provisioned(function, target.key):
-            return target.key
-        reason = self._admission.admit(function)
-        if reason is not None:
-            raise TooManyRequestsException(reason)
-        return function
+        self._calls.watching.watch(version, alias, over)
 
     def on_change(self, before: Target | None, after: Target | None) -> None:
         """Follow the catalogue: reservations, new contents, versions that are gone."""
         target = after or before
         assert target is not None  # noqa: S101
-        if target.version == LATEST:
-            # What is reserved is the function's, whatever a version of it was published with.
-            self._admission.reserve(target.function, None if after is None else after.reserved)
-        if after is None:
-            self._admission.provision(target.function, target.key, 0)
+        self._concurrency.on_change(target, gone=after is None)
         pool = self._serving.get(target.key)
         if pool is None:
             return
         if after is None:
             del self._serving[target.key]
             for invocation in pool.give_up():
-                self._answer(invocation, _not_found(target, invocation.call))
+                self._calls.answer(invocation, _not_found(target, invocation.call))
         for live in pool.end() if after is None else pool.replace(after):
             self._fleet.retire(pool, live)
         self._waits.add(pool)
@@ -161,12 +118,10 @@ class Dispatcher:
 
         `share` of the function's concurrency is its alone.
         """
-        self._admission.provision(target.function, target.key, share)
-        pool = self._serving.get(target.key)
-        if pool is None:
-            if not instances:
-                return
-            pool = self._serving[target.key] = Pool(target)
+        self._concurrency.provision(target, share)
+        if not instances and target.key not in self._serving:
+            return
+        pool = self._pool(target)
         # They are asked for by the next sweep: what another gateway had is adopted first.
         pool.provision.want(instances)
         self._sweep.watch(pool)
@@ -184,36 +139,29 @@ class Dispatcher:
 
     def adopt(self, target: Target, instance: Instance, bare: Callable[[], None]) -> None:
         """Use an instance that may be another gateway's work; `bare` is called if it is nobody's yet."""
-        pool = self._serving.get(target.key)
-        if pool is None:
-            pool = self._serving[target.key] = Pool(target)
+        pool = self._pool(target)
         self._sweep.watch(pool)
-        # It may run another gateway's invocations, as many as it takes at once.
-        self._elsewhere.count(target.function, instance.id, target.concurrency)
-        known = partial(self._elsewhere.known, instance.id)
-        self._fleet.adopt(pool, instance, bare=bare, known=known)
+        self._fleet.adopt(pool, instance, bare=bare, known=self._concurrency.adopt(target, instance.id))
 
     def count_exactly(self, epoch: Epoch) -> None:
         """Send invocations of functions with reserved concurrency only while `epoch(function)` is not None."""
-        self._epoch = epoch
+        self._concurrency.count_exactly(epoch)
 
-    def is_reserved(self, function: tuple[str, str]) -> bool:
+    def is_reserved(self, function: FunctionKey) -> bool:
         """Whether the function has reserved concurrency."""
-        return self._admission.is_reserved(function)
+        return self._concurrency.is_reserved(function)
 
-    def take_over(self, function: tuple[str, str], running: Mapping[str, int]) -> None:
+    def take_over(self, function: FunctionKey, running: Mapping[str, int]) -> None:
         """Count what runs by instance, started by another gateway, until it is known to be over."""
         own = {live.id for pool in self._pools(function) for live in (*pool.idle, *pool.busy)}
-        for instance_id, invocations in running.items():
-            if instance_id not in own:
-                self._elsewhere.count(function, instance_id, invocations, at_most=TIMEOUT_S_MAX)
+        self._concurrency.take_over(function, running, own)
 
-    def running_by_instance(self, function: tuple[str, str]) -> Mapping[str, int]:
+    def running_by_instance(self, function: FunctionKey) -> Mapping[str, int]:
         """The invocations of a function that run, whoever has started them."""
-        busy = Counter(live.id for pool in self._pools(function) for live in pool.busy)
-        return busy | Counter(self._elsewhere.running(function))
+        busy = (live.id for pool in self._pools(function) for live in pool.busy)
+        return self._concurrency.by_instance(function, busy)
 
-    def _pools(self, function: tuple[str, str]) -> list[Pool]:
+    def _pools(self, function: FunctionKey) -> list[Pool]:
         return [pool for key, pool in self._serving.items() if key[:2] == function]
 
     def retire(self, target: Target, instance_id: str) -> None:
@@ -227,9 +175,9 @@ class Dispatcher:
                 if live.invocation is None:
                     self._fleet.retire(pool, live)
 
-    def on_hand_over(self, hand_over: HandOver) -> None:
-        """Have `hand_over(target, call, payload, on_answer)` take the calls that wait for what was let go."""
-        self._hand_over = hand_over
+    def on_hand_over(self, hand_over: Run) -> None:
+        """Have `hand_over`, which raises nothing, take the calls that wait for what was let go."""
+        self._calls.hand_over = hand_over
 
     def let_go(self, target: Target) -> None:
         """Leave a function's version to another gateway: what runs is finished here, what waits is handed over."""
@@ -239,32 +187,30 @@ class Dispatcher:
         for live in pool.cast_off():
             self._release_adrift(pool, live)
         for invocation in pool.give_up():
-            self._pass_on(pool, invocation)
+            self._calls.pass_on(pool.target, invocation)
 
     def instances(self, target: Target) -> int:
         """How many instances a version has."""
         pool = self._serving.get(target.key)
         return 0 if pool is None else pool.instances
 
-    def running(self, function: tuple[str, str]) -> int:
+    def running(self, function: FunctionKey) -> int:
         """How many invocations of a function run, whatever its version."""
-        return self._admission.running(function)
+        return self._concurrency.running(function)
 
     async def stop(self, grace: float) -> None:
         """Take nothing more, give what runs `grace` seconds to finish, then end every instance."""
-        self._stopped = self._loop.create_future()
-        if self._under_way:
-            await asyncio.wait((self._stopped,), timeout=grace)
+        await self._calls.stop(grace)
         ended = ServiceUnavailableException("The gateway stopped before the function had answered.")
         # A call may wait where no instance was asked for yet.
         for pool in self._sweep.pools | self._waits.pools:
             pool.end()
             running = [live.invocation for live in pool.busy if live.invocation is not None]
-            self._fail((*pool.give_up(), *running), ended)
+            self._calls.fail((*pool.give_up(), *running), ended)
         await self._fleet.close()
         self._waits.end()
         self._sweep.end()
-        self._elsewhere.end()
+        self._concurrency.end()
 
     # Calls.
 
@@ -278,12 +224,11 @@ class Dispatcher:
         invocation, target = live.invocation, pool.target
         assert invocation is not None  # noqa: S101
         call = invocation.call
-        epoch = None
-        if self._epoch is not None and self._admission.is_reserved(target.function):
-            epoch = self._epoch(target.function)
-            if epoch is None:
-                self._withhold(pool, live, invocation)
-                return
+        try:
+            epoch = self._concurrency.epoch(target.function)
+        except LapsedError:
+            self._withhold(pool, live, invocation)
+            return
         head = agent_calls.invoke(
             live.prefix,
             request_id=call.request_id,
@@ -304,68 +249,22 @@ class Dispatcher:
         withheld = (invocation, *pool.give_up())
         self._admit_free(pool, live, self._loop.time())
         for each in withheld:
-            self._pass_on(pool, each)
+            self._calls.pass_on(pool.target, each)
 
     def _again(self, pool: Pool, invocation: Invocation) -> None:
         """Let a call that reached no runtime wait at the head of the queue, a bounded number of times."""
         invocation.attempts += 1
         if pool.adrift:
-            self._pass_on(pool, invocation)
+            self._calls.pass_on(pool.target, invocation)
         elif pool.gone:
-            self._answer(invocation, _not_found(pool.target, invocation.call))
+            self._calls.answer(invocation, _not_found(pool.target, invocation.call))
         elif invocation.attempts >= _ATTEMPTS:
-            self._answer(invocation, ServiceException("No instance of the function took the invocation."))
+            self._calls.answer(
+                invocation, ServiceException("No instance of the function took the invocation.")
+            )
         else:
             pool.put_back(invocation)
             self._waits.add(pool)
-
-    def _fail(self, invocations: Iterable[Invocation], error: LambdaError) -> None:
-        for invocation in invocations:
-            self._answer(invocation, error)
-
-    def _finish(
-        self, pool: Pool, invocation: Invocation, outcome: tuple[bytes, bool], log_tail: bytes | None = None
-    ) -> None:
-        """Answer with what the function, or the platform in its place, had to say."""
-        payload, function_error = outcome
-        version = pool.target.version
-        self._answer(
-            invocation,
-            Answer(payload=payload, function_error=function_error, log_tail=log_tail, version=version),
-        )
-
-    def _answer(self, invocation: Invocation, outcome: Answer | LambdaError) -> None:
-        on_answer, invocation.on_answer = invocation.on_answer, None
-        if on_answer is None:
-            return
-        self._leave(invocation)
-        on_answer(outcome)
-        if invocation.watched is not None:
-            invocation.watched.tell(outcome)
-
-    def _pass_on(self, pool: Pool, invocation: Invocation) -> None:
-        """Let another gateway have the call, which is no more counted here."""
-        on_answer, invocation.on_answer = invocation.on_answer, None
-        if on_answer is None:
-            return
-        self._leave(invocation)
-        if self._hand_over is None:
-            on_answer(ServiceUnavailableException("Another gateway serves the function now: try again."))
-            return
-        try:
-            self._hand_over(pool.target, invocation.call, invocation.payload, on_answer)
-        except LambdaError as error:
-            on_answer(error)
-
-    def _leave(self, invocation: Invocation) -> None:
-        """Count the invocation as running no more."""
-        if not invocation.running:
-            return
-        invocation.running = False
-        self._admission.release(invocation.counted)
-        self._under_way -= 1
-        if self._stopped is not None and not self._under_way and not self._stopped.done():
-            self._stopped.set_result(None)
 
     # What happens to instances.
 
@@ -378,14 +277,14 @@ class Dispatcher:
             invocation.watched.seconds = live.answered - live.since
         if invocation.call.tail:
             invocation.outcome = (payload, function_error)
-            self._leave(invocation)
+            self._calls.leave(invocation)
         else:
-            self._finish(pool, invocation, (payload, function_error))
+            self._calls.finish(invocation, (payload, function_error), version=pool.target.version)
 
     def _on_free(self, pool: Pool, live: LiveInstance, report: bytes, log_tail: bytes) -> None:
         invocation, now = live.invocation, self._loop.time()
         if invocation is not None and invocation.outcome is not None:
-            self._finish(pool, invocation, invocation.outcome, log_tail)
+            self._calls.finish(invocation, invocation.outcome, version=pool.target.version, log_tail=log_tail)
         pool.estimates.observe_duration(now - live.since)
         self._admit_free(pool, live, now)
         if self._on_report is not None:
@@ -418,16 +317,21 @@ class Dispatcher:
         if status in _ELSEWHERE:
             self._again(pool, invocation)
         else:
-            self._answer(invocation, ServiceException(f"The instance refused the invocation: {status}."))
+            self._calls.answer(
+                invocation, ServiceException(f"The instance refused the invocation: {status}.")
+            )
 
     def _on_lost(self, pool: Pool, live: LiveInstance, delivered: bool) -> None:
         invocation = self._fleet.destroy(pool, live)
         if invocation is None:
             return
         if invocation.outcome is not None:
-            self._finish(pool, invocation, invocation.outcome, b"")
+            self._calls.finish(invocation, invocation.outcome, version=pool.target.version, log_tail=b"")
         elif delivered:
-            self._fleet.inquire(live, lambda out: self._finish(pool, invocation, _killed(invocation, out)))
+            version = pool.target.version
+            self._fleet.inquire(
+                live, lambda out: self._calls.finish(invocation, _killed(invocation, out), version=version)
+            )
         elif invocation.on_answer is not None:
             self._again(pool, invocation)
 
@@ -436,7 +340,7 @@ class Dispatcher:
         self._waits.add(pool)
 
     def _on_failed(self, pool: Pool, hopeless: list[Invocation], error: LambdaError) -> None:
-        self._fail(hopeless, error)
+        self._calls.fail(hopeless, error)
         self._waits.add(pool)
 
     # Timers.
@@ -468,14 +372,14 @@ class Dispatcher:
         """Hold no call for longer than it takes to know that no instance will come."""
         late = pool.late(now - self._launch_time - _GRACE)
         none = ServiceUnavailableException(f"No instance became free within {self._launch_time:g} s.")
-        self._fail(late, pool.trouble or none)
+        self._calls.fail(late, pool.trouble or none)
 
     def _end_overdue(self, pool: Pool, live: LiveInstance) -> None:
         """Not even the agent answers (it was stopped, or cannot get rid of the runtime)."""
         invocation = self._fleet.destroy(pool, live)
         if invocation is not None:
             payload = timed_out(invocation.call.request_id, pool.target.timeout)
-            self._finish(pool, invocation, invocation.outcome or (payload, True), None)
+            self._calls.finish(invocation, invocation.outcome or (payload, True), version=pool.target.version)
 
 
 def _not_found(target: Target, call: Call) -> LambdaError:

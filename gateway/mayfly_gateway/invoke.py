@@ -2,18 +2,22 @@
 
 from collections.abc import Callable
 
-from mayfly_gateway.answers import Answer, Reply, dry_run_reply, error_reply, reply
+from mayfly_gateway.answers import Answer, OnAnswer, Reply, dry_run_reply, error_reply, reply
 from mayfly_gateway.catalogue import Catalogue, Target
 from mayfly_gateway.http_errors import MisdirectedRequestException
 from mayfly_gateway.peers.request import forwarded_request_id
 from mayfly_gateway.request import Call, Headers, new_request_id, parse_call, payload
 from mayfly_gateway.settings import Settings
-from mayfly_model.errors import LambdaError, function_not_found, other_region
+from mayfly_model.errors import LambdaError, ServiceUnavailableException, function_not_found, other_region
 from mayfly_model.names import LATEST, function_arn
 
 IsStale = Callable[[Target, Callable[[], None]], bool]
-OnAnswer = Callable[[Answer | LambdaError | Reply], None]
 Run = Callable[[Target, Call, bytes, OnAnswer], None]
+
+
+def to_nobody(_target: Target, _call: Call, _payload: bytes, on_answer: OnAnswer) -> None:
+    """Answer a call of a function that is another gateway's, where there is no way to that one."""
+    on_answer(ServiceUnavailableException("Another gateway serves the function now: try again."))
 
 
 class Invoke:

@@ -6,43 +6,24 @@ another content than the pool's.
 """
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from mayfly_gateway import agent_calls
-from mayfly_gateway.answers import Answer, Reply
+from mayfly_gateway.admission import Counted
+from mayfly_gateway.answers import OnAnswer
 from mayfly_gateway.backends import Instance
 from mayfly_gateway.catalogue import ON_DEMAND, Target
 from mayfly_gateway.provision import Provision
 from mayfly_gateway.request import Call
 from mayfly_gateway.scaling import Busy, Coming, Estimates, shortfall
 from mayfly_gateway.upstream import AgentConnection
+from mayfly_gateway.watching import Watched
 from mayfly_model.errors import LambdaError
 
 NO_DIGEST = ""
 """Of an instance whose content is not served, whatever that is."""
-_SERVER_ERROR = 500
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
-
-
-class Watched:
-    """An invocation of a version that is being rolled out: `over(failed, seconds)` is told how it went.
-
-    `seconds` is how long the function took, None if it did not run to an end of its own.
-    """
-
-    __slots__ = ("over", "seconds")
-
-    def __init__(self, over: Callable[[bool, float | None], None]) -> None:
-        self.over = over
-        self.seconds: float | None = None
-
-    def tell(self, outcome: Answer | LambdaError) -> None:
-        """Who refuses a call for its own fault says nothing of the version."""
-        failed = outcome.function_error if isinstance(outcome, Answer) else outcome.status >= _SERVER_ERROR
-        if failed or isinstance(outcome, Answer):
-            self.over(failed, self.seconds)
 
 
 class Invocation:
@@ -56,19 +37,21 @@ class Invocation:
         self,
         call: Call,
         payload: bytes,
-        on_answer: Callable[[Answer | LambdaError | Reply], None],
-        counted: tuple[str, ...],
+        on_answer: OnAnswer,
+        *,
+        counted: Counted,
+        watched: Watched | None = None,
     ) -> None:
-        """`counted` is what it is counted as, while it is `running`."""
+        """`counted` is what it is counted as while it is `running`; `watched` is to be told how it went."""
         self.call = call
         self.payload = payload
         self.counted = counted
-        self.on_answer: Callable[[Answer | LambdaError | Reply], None] | None = on_answer
+        self.on_answer: OnAnswer | None = on_answer
         self.outcome: tuple[bytes, bool] | None = None
         self.running = True
         self.attempts = 0
         self.since = 0.0
-        self.watched: Watched | None = None
+        self.watched = watched
 
 
 class LiveInstance:

@@ -165,9 +165,9 @@ class Gateway:
         self.forwarder = Forwarder(
             ownership=replicas.ownership, token=replicas.token, run=run, exists=self._exists
         )
-        self.dispatcher.on_hand_over(self.forwarder.invoke)
+        self.dispatcher.on_hand_over(self.forwarder.hand_over)
         if self._counted is not None:
-            self._counted.on_hand_over(self.forwarder.invoke)
+            self._counted.on_hand_over(self.forwarder.hand_over)
 
     def _forget(self, before: Target | None, after: Target | None) -> None:
         gone = before is not None and after is None and not self.catalogue.versions(*before.function)

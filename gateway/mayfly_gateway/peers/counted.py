@@ -8,8 +8,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from mayfly_gateway.answers import OnAnswer
 from mayfly_gateway.catalogue import Target
-from mayfly_gateway.invoke import OnAnswer, Run
+from mayfly_gateway.invoke import Run, to_nobody
 from mayfly_gateway.peers.lease import Lease, LeaseError
 from mayfly_gateway.peers.ownership import FunctionKey
 from mayfly_gateway.request import Call
@@ -59,10 +60,10 @@ class Counted:
         self._leases = leases
         self._counting = counting
         self._waiting: dict[FunctionKey, _Waiting] = {}
-        self._hand_over: Run | None = None
+        self._hand_over: Run = to_nobody
 
     def on_hand_over(self, hand_over: Run) -> None:
-        """Have `hand_over` take the calls that wait for the lease of a function which is another gateway's now."""
+        """Have `hand_over`, which raises nothing, take the calls that wait for what is let go."""
         self._hand_over = hand_over
 
     def invoke(self, target: Target, call: Call, payload: bytes, on_answer: OnAnswer) -> None:
@@ -85,25 +86,23 @@ class Counted:
 
     def let_go(self, function: FunctionKey) -> None:
         """Another gateway has the function now."""
-        waiting = self._waiting.pop(function, None)
-        self._leases.release(function)
-        if waiting is None:
-            return
-        if waiting.acquiring is not None:
-            waiting.acquiring.cancel()
-        for each in waiting.calls:
-            self._pass_on(*each)
+        for each in self._give_up(function):
+            self._hand_over(*each)
 
     def forget(self, target: Target) -> None:
         """The function is no more, of which this was the last version: whoever has the next of its name must count."""
-        waiting = self._waiting.pop(target.function, None)
-        self._leases.release(target.function)
+        for called, call, _, on_answer in self._give_up(target.function):
+            on_answer(function_not_found(called.called(call.reference.qualifier or LATEST)))
+
+    def _give_up(self, function: FunctionKey) -> list[tuple[Target, Call, bytes, OnAnswer]]:
+        """Have the lease no more, and wait for it no more; returns the calls that did."""
+        waiting = self._waiting.pop(function, None)
+        self._leases.release(function)
         if waiting is None:
-            return
+            return []
         if waiting.acquiring is not None:
             waiting.acquiring.cancel()
-        for called, call, _, on_answer in waiting.calls:
-            on_answer(function_not_found(called.called(call.reference.qualifier or LATEST)))
+        return waiting.calls
 
     async def close(self) -> None:
         """Answer what waits, and give up the leases."""
@@ -137,15 +136,6 @@ class Counted:
                 self.invoke(target, call, payload, on_answer)
             except LambdaError as error:
                 on_answer(error)
-
-    def _pass_on(self, target: Target, call: Call, payload: bytes, on_answer: OnAnswer) -> None:
-        if self._hand_over is None:
-            on_answer(ServiceUnavailableException("Another gateway serves the function now: try again."))
-            return
-        try:
-            self._hand_over(target, call, payload, on_answer)
-        except LambdaError as error:
-            on_answer(error)
 
 
 def _refuse(waiting: _Waiting, why: str) -> None:

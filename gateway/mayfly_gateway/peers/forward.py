@@ -9,10 +9,10 @@ import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 
-from mayfly_gateway.answers import Reply
+from mayfly_gateway.answers import OnAnswer, Reply
 from mayfly_gateway.catalogue import Target
 from mayfly_gateway.http_errors import MisdirectedRequestException
-from mayfly_gateway.invoke import OnAnswer, Run
+from mayfly_gateway.invoke import Run
 from mayfly_gateway.peers.connection import PeerConnection
 from mayfly_gateway.peers.links import Links
 from mayfly_gateway.peers.ownership import Ownership, Peer
@@ -80,6 +80,13 @@ class Forwarder:
             raise MisdirectedRequestException("Another gateway owns the function.")
         else:
             self.forward(target, call, payload, on_answer)
+
+    def hand_over(self, target: Target, call: Call, payload: bytes, on_answer: OnAnswer) -> None:
+        """As `invoke`, and what that refuses is the answer: the call was taken on before."""
+        try:
+            self.invoke(target, call, payload, on_answer)
+        except LambdaError as error:
+            on_answer(error)
 
     def forward(self, target: Target, call: Call, payload: bytes, on_answer: OnAnswer) -> None:
         """Have the owner run it, whoever that is by the time it gets there."""
