@@ -1,15 +1,18 @@
 """Reserved concurrency is exact over all gateways, and provisioned instances are there, whatever dies."""
 
 import json
-import threading
-import time
+from collections import Counter
 
+import pytest
 from botocore.exceptions import ClientError, HTTPClientError
-from tests.cluster.accounts import SYSTEM, function, kubectl, until
+from tests.cluster.accounts import function, until
+from tests.cluster.crowd import crowd
+from tests.cluster.installation import gateways, kill, system, whole
 
+pytestmark = pytest.mark.disturbs
 RESERVED = 7
 CALLERS = 100
-# Every instance is on this one node, so that their clocks are one.
+# Every instance is on this one node, so that their clocks are one. It takes its time, so that many are there at once.
 BUSY = """
 import time
 
@@ -21,46 +24,36 @@ def handler(event, context):
 KIND = """
 import os
 
-pytestmark = pytest.mark.disturbs
-
 def handler(event, context):
     return os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"]
 """
 
 
+_PAUSE = 0.05
+"""Seconds after which somebody who was refused calls again: a hundred who do so at once leave the others no CPU."""
+
+
 class Callers:
-    """Many who call one function again and again, and what they were told."""
+    """Those who call one function again and again, and what they were told."""
 
     def __init__(self, account, name):
-        self.ends = threading.Event()
+        self.account = account
+        self.name = name
         self.answers = 0
-        self.refusals = {}
-        self.threads = [
-            threading.Thread(target=self.call, args=(account.client(), name)) for _ in range(CALLERS)
-        ]
+        self.refusals = Counter()
 
-    def call(self, client, name):
-        while not self.ends.is_set():
+    def call(self, ends):
+        client = self.account.client()
+        while not ends.is_set():
             try:
-                client.invoke(FunctionName=name)
+                client.invoke(FunctionName=self.name)
             except ClientError as error:
-                code = error.response["Error"]["Code"]
-                self.refusals[code] = self.refusals.get(code, 0) + 1
-                time.sleep(0.05)
+                self.refusals[error.response["Error"]["Code"]] += 1
+                ends.wait(_PAUSE)
             except HTTPClientError:
-                time.sleep(0.05)
+                ends.wait(_PAUSE)
             else:
                 self.answers += 1
-
-    def __enter__(self):
-        for each in self.threads:
-            each.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ends.set()
-        for each in self.threads:
-            each.join()
 
 
 def most_at_once(spans):
@@ -71,17 +64,6 @@ def most_at_once(spans):
         running += change
         most = max(most, running)
     return most
-
-
-def gateways():
-    found = kubectl(
-        f"--namespace={SYSTEM}",
-        "get",
-        "pods",
-        "--selector=app.kubernetes.io/component=gateway",
-        "--output=json",
-    )
-    return [pod["metadata"]["name"] for pod in json.loads(found)["items"]]
 
 
 def spans(account, name):
@@ -95,13 +77,14 @@ def spans(account, name):
 
 def test_reserved_concurrency_is_never_exceeded_and_is_used_whatever_gateway_dies(account):
     account.deploy(function("busy", BUSY, reservedConcurrentExecutions=RESERVED, timeout=10))
-    with Callers(account, "busy") as callers:
+    callers = Callers(account, "busy")
+    with crowd(CALLERS, callers.call):
         until(lambda: callers.answers > 100, "calls are answered")
         for victim in gateways():
-            kubectl(f"--namespace={SYSTEM}", "delete", "pod", victim, "--grace-period=0", "--force")
+            kill(victim)
             before = callers.answers
             until(lambda before=before: callers.answers > before + 200, "calls go on", within=90)
-    kubectl(f"--namespace={SYSTEM}", "rollout", "status", "deployment/mayfly-gateway", "--timeout=120s")
+    whole("deployment/mayfly-gateway")
     ran = spans(account, "busy")
     assert len(ran) >= callers.answers
     assert most_at_once(ran) == RESERVED
@@ -110,16 +93,15 @@ def test_reserved_concurrency_is_never_exceeded_and_is_used_whatever_gateway_die
     assert set(callers.refusals) <= {"ServiceException", "ServiceUnavailableException"}
 
 
-def published(account, name):
-    """A function's first version."""
+def provision(account, instances):
+    """Publish `kind` as version 1, with so many instances initialised ahead of calls."""
     version = {
         "apiVersion": "mayfly.dev/v1beta1",
         "kind": "Version",
-        "metadata": {"name": f"{name}.1"},
-        "spec": {"functionName": name, "provisionedConcurrentExecutions": 2},
+        "metadata": {"name": "kind.1"},
+        "spec": {"functionName": "kind", "provisionedConcurrentExecutions": instances},
     }
     account.apply(version)
-    return until(lambda: ready(account), "version 1 is provisioned", within=90)
 
 
 def told(account):
@@ -142,7 +124,8 @@ def instances(account):
 
 def test_provisioned_instances_are_there_before_any_call_and_come_back_whatever_dies(account):
     account.deploy(function("kind", KIND))
-    published(account, "kind")
+    provision(account, 2)
+    until(lambda: ready(account), "version 1 is provisioned", within=90)
     assert len(instances(account)) == 2
     assert account.invoke("kind:1") == "provisioned-concurrency"
     answer = account.aws.get_provisioned_concurrency_config(FunctionName="kind", Qualifier="1")
@@ -154,12 +137,12 @@ def test_provisioned_instances_are_there_before_any_call_and_come_back_whatever_
 
     before = instances(account)
     for victim in gateways():
-        kubectl(f"--namespace={SYSTEM}", "delete", "pod", victim, "--grace-period=0", "--force")
-    kubectl(f"--namespace={SYSTEM}", "rollout", "status", "deployment/mayfly-gateway", "--timeout=120s")
+        kill(victim)
+    whole("deployment/mayfly-gateway")
     until(lambda: account.invoke("kind:1") == "provisioned-concurrency", "new gateways use them")
     assert before.items() <= instances(account).items()
 
-    kubectl(f"--namespace={SYSTEM}", "rollout", "restart", "deployment/mayfly-operator")
+    system("rollout", "restart", "deployment/mayfly-operator")
     victim = next(iter(instances(account)))
     account.kubectl("delete", "pod", victim, "--grace-period=0", "--force")
     until(
@@ -171,13 +154,7 @@ def test_provisioned_instances_are_there_before_any_call_and_come_back_whatever_
 
 def test_provisioned_instances_whose_init_fails_say_so_as_aws_does(account):
     account.deploy(function("kind", "raise ValueError('no')\n"))
-    version = {
-        "apiVersion": "mayfly.dev/v1beta1",
-        "kind": "Version",
-        "metadata": {"name": "kind.1"},
-        "spec": {"functionName": "kind", "provisionedConcurrentExecutions": 1},
-    }
-    account.apply(version)
+    provision(account, 1)
     until(lambda: told(account).get("status") == "FAILED", "it fails", within=90)
     answer = account.aws.get_provisioned_concurrency_config(FunctionName="kind", Qualifier="1")
     assert (answer["Status"], answer["StatusReason"]) == ("FAILED", "FUNCTION_ERROR_INIT_FAILURE")

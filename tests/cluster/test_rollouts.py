@@ -1,13 +1,13 @@
 """An alias goes to a good version by itself, comes back from a bad one, and loses no step to a dead gateway."""
 
 import json
-import threading
-import time
 from collections import Counter
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-from tests.cluster.accounts import SYSTEM, function, kubectl, until
+from tests.cluster.accounts import function, until
+from tests.cluster.crowd import crowd
+from tests.cluster.installation import gateways, kill, whole
 
 pytestmark = pytest.mark.disturbs
 GOOD = "def handler(event, context):\n    return context.function_version\n"
@@ -22,6 +22,7 @@ def handler(event, context):
 """
 RATE = 40
 """Calls per second."""
+CALLERS = 4
 
 
 class Calls:
@@ -32,12 +33,10 @@ class Calls:
         self.versions = Counter()
         self.failed = Counter()
         self.lost = Counter()
-        self.ends = threading.Event()
-        self.threads = [threading.Thread(target=self.run) for _ in range(4)]
 
-    def run(self):
+    def run(self, ends):
         client = self.account.client()
-        while not self.ends.is_set():
+        while not ends.is_set():
             try:
                 answer = client.invoke(FunctionName="f", Qualifier="live")
             except (ClientError, BotoCoreError) as error:
@@ -45,17 +44,7 @@ class Calls:
             else:
                 counted = self.failed if "FunctionError" in answer else self.versions
                 counted[answer["ExecutedVersion"]] += 1
-            self.ends.wait(len(self.threads) / RATE)
-
-    def __enter__(self):
-        for each in self.threads:
-            each.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ends.set()
-        for each in self.threads:
-            each.join()
+            ends.wait(CALLERS / RATE)
 
 
 def alias(version, **rollout):
@@ -113,17 +102,6 @@ def events(account):
     return [(each["type"], each["reason"]) for each in json.loads(found)["items"]]
 
 
-def gateways():
-    found = kubectl(
-        f"--namespace={SYSTEM}",
-        "get",
-        "pods",
-        "--selector=app.kubernetes.io/component=gateway",
-        "--output=json",
-    )
-    return [pod["metadata"]["name"] for pod in json.loads(found)["items"]]
-
-
 def test_a_version_that_fails_one_call_in_five_is_rolled_back_by_itself(account):
     canary = {
         "type": "Canary",
@@ -133,14 +111,15 @@ def test_a_version_that_fails_one_call_in_five_is_rolled_back_by_itself(account)
     }
     offer(account, GOOD, BAD)
     serve(account, "1", **canary)
-    with Calls(account) as calls:
+    calls = Calls(account)
+    with crowd(CALLERS, calls.run):
         account.apply(alias("2", **canary))
         until(lambda: progressing(account) == ("False", "RolledBack"), "it is rolled back", within=120)
         seen = calls.versions["2"] + calls.failed["2"]
         before = calls.versions["1"]
         until(lambda: calls.versions["1"] > before + 100, "the old version answers", within=60)
         # But for what was in flight, nobody reaches the new version any more.
-        assert calls.versions["2"] + calls.failed["2"] <= seen + len(calls.threads)
+        assert calls.versions["2"] + calls.failed["2"] <= seen + CALLERS
     assert (calls.lost, calls.failed.keys()) == ({}, {"2"})
     told = status(account)
     assert (told["functionVersion"], told["rollout"]["phase"]) == ("1", "RolledBack")
@@ -161,7 +140,8 @@ def test_a_good_version_is_rolled_out_by_itself(account):
     }
     offer(account, GOOD, GOOD + "# better\n")
     serve(account, "1", **linear)
-    with Calls(account) as calls:
+    calls = Calls(account)
+    with crowd(CALLERS, calls.run):
         account.apply(alias("2", **linear))
         until(lambda: calls.versions["2"] > 5, "the new version has a share")
         until(lambda: progressing(account) == ("False", "Completed"), "it completes", within=60)
@@ -169,7 +149,7 @@ def test_a_good_version_is_rolled_out_by_itself(account):
         before = calls.versions["1"]
         goal = calls.versions["2"] + 60
         until(lambda: calls.versions["2"] > goal, "all calls go there")
-        assert calls.versions["1"] <= before + len(calls.threads)
+        assert calls.versions["1"] <= before + CALLERS
     assert (calls.lost, calls.failed) == ({}, {})
     told = status(account)
     assert (told["functionVersion"], told["rollout"]["step"], told.get("routing")) == ("2", 3, None)
@@ -182,23 +162,23 @@ def test_gateways_that_are_killed_in_between_cost_no_step(account):
     linear = {"type": "Linear", "percentage": 25, "intervalMinutes": 0.25}
     offer(account, GOOD, GOOD + "# better\n")
     serve(account, "1", **linear)
-    with Calls(account) as calls:
+    calls = Calls(account)
+    with crowd(CALLERS, calls.run):
         account.apply(alias("2", **linear))
         until(lambda: rollout(account).get("phase") == "Progressing", "it begins")
         began = rollout(account)["startedAt"]
         weights = [rollout(account)["weight"]]
         # One of them is the function's owner; whoever is left goes on.
         for victim in gateways():
-            kubectl(f"--namespace={SYSTEM}", "delete", "pod", victim, "--grace-period=0", "--force")
-            kubectl(
-                f"--namespace={SYSTEM}", "rollout", "status", "deployment/mayfly-gateway", "--timeout=120s"
-            )
+            kill(victim)
+            whole("deployment/mayfly-gateway")
             weights.append(rollout(account)["weight"])
-        end = time.monotonic() + 180
-        while rollout(account)["phase"] == "Progressing":
+
+        def has_ended():
             weights.append(rollout(account)["weight"])
-            assert time.monotonic() < end
-            time.sleep(0.2)
+            return rollout(account)["phase"] != "Progressing"
+
+        until(has_ended, "it ends", within=180)
         goal = calls.versions["2"] + 60
         until(lambda: calls.versions["2"] > goal, "all calls go there")
     told = rollout(account)

@@ -1,7 +1,6 @@
 """Gateways, operator, NATS and API server go away and come back while calls go on."""
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -9,7 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.cluster.accounts import SYSTEM, function, kubectl, until
+from tests.cluster.accounts import function, kubectl, until
+from tests.cluster.installation import gateways, kill, pods, system, whole
 from tests.cluster.load import FAST, Load, warm
 
 pytestmark = pytest.mark.disturbs
@@ -20,25 +20,10 @@ def f(account):
     return warm(account)
 
 
-def system(*words):
-    return kubectl(f"--namespace={SYSTEM}", *words)
-
-
-def pods(component):
-    found = system("get", "pods", f"--selector=app.kubernetes.io/component={component}", "--output=json")
-    return [pod for pod in json.loads(found)["items"] if "deletionTimestamp" not in pod["metadata"]]
-
-
-def whole(*deployments):
-    for name in deployments:
-        system("rollout", "status", name, "--timeout=120s")
-
-
 def test_a_gateway_that_is_killed_costs_nobody_who_tries_again_a_call(f):
     with Load(f, attempts=4) as load:
         load.goes_on()
-        victim = pods("gateway")[0]["metadata"]["name"]
-        system("delete", "pod", victim, "--grace-period=0", "--force")
+        kill(gateways()[0])
         load.goes_on(400)
     whole("deployment/mayfly-gateway")
     assert load.failures == {}

@@ -212,6 +212,14 @@ class World:
         self.clients.append(client)
         return client
 
+    async def end(self) -> None:
+        """Hang up every client, and stop."""
+        for client in self.clients:
+            client.writer.close()
+            with contextlib.suppress(ConnectionError):
+                await client.writer.wait_closed()
+        await self.gateway.stop()
+
     def deploy(self, name="hello", *, digest="1", version="$LATEST", provisioned=None, **spec) -> None:
         content = {
             "runtime": "python3.13",
@@ -257,8 +265,4 @@ async def world(bounds, tmp_path_factory) -> AsyncIterator[World]:
     it = World(gateway, agents)
     it.deploy()
     yield it
-    for client in it.clients:
-        client.writer.close()
-        with contextlib.suppress(ConnectionError):
-            await client.writer.wait_closed()
-    await gateway.stop()
+    await it.end()

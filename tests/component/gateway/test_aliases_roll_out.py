@@ -1,7 +1,6 @@
 """An alias under a rollout leads a growing share of its calls to the new version, and back if that fails."""
 
 import asyncio
-import contextlib
 import json
 import time
 from collections import Counter
@@ -119,7 +118,7 @@ async def test_only_calls_of_the_new_version_by_the_alias_are_looked_at(world):
         for _ in range(5):
             await call(client, FAIL, name)
     assert progress(world).under_way
-    assert world.gateway.dispatcher._rollouts.keys() == {("default", "hello", "2")}
+    assert world.gateway.dispatcher._calls.watching.versions.keys() == {("default", "hello", "2")}
 
 
 async def test_who_is_throttled_says_nothing_of_the_version(world):
@@ -141,7 +140,7 @@ async def test_an_instance_that_dies_counts_as_failed(world):
 async def test_nothing_is_counted_once_a_rollout_has_ended(world):
     moved(world, plan(interval=0.02, error_rate=0.5))
     await world.until(lambda: progress(world).phase is Phase.COMPLETED)
-    assert not world.gateway.dispatcher._rollouts
+    assert not world.gateway.dispatcher._calls.watching.versions
     client = await world.client()
     for _ in range(5):
         assert await call(client, FAIL) == (200, "2")
@@ -153,7 +152,7 @@ async def test_the_way_back_by_hand_is_at_once(world):
     world.alias("live", "1", said=said(plan(), generation=3))
     assert leads(world) == Route("1")
     assert progress(world) is None
-    assert not world.gateway.dispatcher._rollouts
+    assert not world.gateway.dispatcher._calls.watching.versions
 
 
 async def test_without_its_rollout_the_alias_goes_where_it_says(world):
@@ -166,7 +165,7 @@ async def test_a_deleted_alias_is_forgotten(world):
     moved(world, plan(interval=0.02, error_rate=0.1))
     world.gateway.catalogue.route(*LIVE, None)
     assert (leads(world), progress(world)) == (None, None)
-    assert not world.gateway.dispatcher._rollouts
+    assert not world.gateway.dispatcher._calls.watching.versions
     world.alias("live", "2", said=said(plan()))
     assert leads(world) == Route("2")
 
@@ -273,11 +272,7 @@ async def pair(tmp_path_factory):
     written.worlds = found
     yield *found, written
     for world in found:
-        for client in world.clients:
-            client.writer.close()
-            with contextlib.suppress(ConnectionError):
-                await client.writer.wait_closed()
-        await world.gateway.stop()
+        await world.end()
         world.ownership.close()
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -49,11 +48,7 @@ async def pair(tmp_path_factory) -> AsyncIterator[SimpleNamespace]:
     other = next(replica for replica in replicas if replica is not owner)
     yield SimpleNamespace(owner=owner, other=other, peers=peers)
     for replica in replicas:
-        for client in replica.clients:
-            client.writer.close()
-            with contextlib.suppress(ConnectionError):
-                await client.writer.wait_closed()
-        await replica.gateway.stop()
+        await replica.end()
         replica.ownership.close()
 
 
@@ -268,7 +263,7 @@ async def test_a_gateway_that_stops_sends_back_what_others_have_sent_on(pair):
     )
     await pair.owner.until(lambda: any(each._state == 1 for each in pair.owner.gateway._front.connections))
     stopping = asyncio.create_task(pair.owner.gateway.stop())
-    await pair.owner.until(lambda: pair.owner.gateway.dispatcher._stopped is not None)
+    await pair.owner.until(lambda: pair.owner.gateway.dispatcher._calls._stopped is not None)
     peer.send(b"}")
     assert (await peer.reply())[0] == 421
     await stopping

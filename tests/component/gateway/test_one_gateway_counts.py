@@ -201,11 +201,7 @@ async def pair(store, tmp_path_factory) -> AsyncIterator[SimpleNamespace]:
     other = next(replica for replica in replicas if replica is not owner)
     yield SimpleNamespace(owner=owner, other=other, store=store)
     for replica in replicas:
-        for client in replica.clients:
-            client.writer.close()
-            with contextlib.suppress(ConnectionError):
-                await client.writer.wait_closed()
-        await replica.gateway.stop()
+        await replica.end()
         replica.ownership.close()
 
 

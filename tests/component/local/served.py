@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from tests.conformance import aws_model
 
 from mayfly_gateway.backends.local.deployer import Deployer
@@ -45,6 +46,26 @@ def _object(kind, name, spec):
     return json.dumps(content) + "\n"
 
 
+class Operations:
+    """The operations of an AWS SDK's client, on the function hello."""
+
+    def __init__(self, client):
+        self._client = client
+
+    def __getattr__(self, operation):
+        return lambda **parameters: getattr(self._client, operation)(
+            **{"FunctionName": "hello", **parameters}
+        )
+
+
+def refused(operation, **parameters):
+    """Code and message of the error with which an operation is refused."""
+    with pytest.raises(ClientError) as caught:
+        operation(**parameters)
+    error = caught.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
 class Local:
     """The local mode in a thread of its own, so that the real boto3 can call it; files are read when told."""
 
@@ -63,6 +84,7 @@ class Local:
             config=Config(retries={"max_attempts": 0}, parameter_validation=False),
         )
         aws_model.watch(self.client)
+        self.hello = Operations(self.client)
 
     def run(self, work):
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)

@@ -2,7 +2,7 @@
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.component.local.served import alias, function, running, version
+from tests.component.local.served import alias, function, refused, running, version
 
 ARN = "arn:aws:lambda:local:default:function:hello"
 UNPUBLISHED = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
@@ -18,22 +18,7 @@ def local(tmp_path_factory):
 
 @pytest.fixture
 def hello(local):
-    """The operations of the AWS SDK, on the function hello."""
-
-    class Operations:
-        def __getattr__(self, operation):
-            return lambda **parameters: getattr(local.client, operation)(
-                **{"FunctionName": "hello", **parameters}
-            )
-
-    return Operations()
-
-
-def refused(operation, **parameters):
-    with pytest.raises(ClientError) as caught:
-        operation(**parameters)
-    error = caught.value.response["Error"]
-    return error["Code"], error["Message"]
+    return local.hello
 
 
 def reserved(hello):

@@ -5,8 +5,7 @@ import json
 from urllib.parse import urlsplit
 
 import pytest
-from botocore.exceptions import ClientError
-from tests.component.local.served import alias, function, running, version
+from tests.component.local.served import alias, function, refused, running, version
 
 ARN = "arn:aws:lambda:local:default:function:hello"
 
@@ -20,22 +19,7 @@ def local(tmp_path_factory):
 
 @pytest.fixture
 def hello(local):
-    """The operations of the AWS SDK, on the function hello."""
-
-    class Operations:
-        def __getattr__(self, operation):
-            return lambda **parameters: getattr(local.client, operation)(
-                **{"FunctionName": "hello", **parameters}
-            )
-
-    return Operations()
-
-
-def refused(operation, **parameters):
-    with pytest.raises(ClientError) as caught:
-        operation(**parameters)
-    error = caught.value.response["Error"]
-    return error["Code"], error["Message"]
+    return local.hello
 
 
 def versions(hello):

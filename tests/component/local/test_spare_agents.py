@@ -7,8 +7,8 @@ import stat
 import tempfile
 from pathlib import Path
 
-import psutil
 import pytest
+from tests.component.local.children import count_from_here, started
 
 from mayfly_gateway.backends.local.agents import remove
 from mayfly_gateway.backends.local.instances import Deployment, LocalBackend
@@ -30,26 +30,16 @@ TARGET = target_of(
 )
 
 
-OTHERS: set[psutil.Process] = set()
-"""What this process has started for other tests."""
-
-
-def agents():
-    own = set(psutil.Process().children()) - OTHERS
-    return [child for child in own if child.status() != psutil.STATUS_ZOMBIE]
-
-
 @pytest.fixture
 async def backend(tmp_path):
-    OTHERS.clear()
-    OTHERS.update(psutil.Process().children())
+    count_from_here()
     backend = LocalBackend(tmp_path / "i", logs=Logs())
     snapshot = write_tree([Entry(path="empty")], tmp_path / "code")
     runtime = RuntimeCommand(name="provided.al2023", version="provided:al2023")
     backend.provide("1", Deployment(snapshot=snapshot, runtime=runtime, variables={"PASSWORD": "s3cret"}))
     yield backend
     await backend.close()
-    assert agents() == []
+    assert started() == []
     assert not (tmp_path / "i").exists()
 
 
@@ -61,7 +51,7 @@ async def test_launches_that_are_given_up_leave_their_agents_to_the_next_ones(ba
     await asyncio.gather(*launches, return_exceptions=True)
     for _ in range(3):
         await backend.launch(TARGET)
-    assert len(agents()) == 3
+    assert len(started()) == 3
 
 
 async def test_the_trouble_of_a_spare_is_not_the_next_launchs(backend, tmp_path):

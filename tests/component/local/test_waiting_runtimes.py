@@ -8,6 +8,7 @@ import sys
 
 import psutil
 import pytest
+from tests.component.local.children import count_from_here, started
 
 from mayfly_gateway.backends.local.instances import Deployment, LocalBackend
 from mayfly_gateway.backends.local.runtimes import RuntimeCommand, prepare
@@ -32,6 +33,7 @@ def target(runtime: str) -> Target:
 
 @pytest.fixture
 async def backend(tmp_path):
+    count_from_here()
     backend = LocalBackend(tmp_path / "i", logs=Logs())
     backend.start()
     yield backend
@@ -49,10 +51,9 @@ async def deployment(tmp_path):
 def waiting() -> list[int]:
     """The pids of runtimes below agents, and of agents that have none as 0."""
     found = []
-    for agent in psutil.Process().children():
+    for agent in started():
         with contextlib.suppress(psutil.NoSuchProcess):
-            if agent.status() != psutil.STATUS_ZOMBIE:
-                found.append(next((child.pid for child in agent.children()), 0))
+            found.append(next((child.pid for child in agent.children()), 0))
     return found
 
 
