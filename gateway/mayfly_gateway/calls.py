@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from mayfly_gateway.answers import Answer, OnAnswer
 from mayfly_gateway.catalogue import Target
-from mayfly_gateway.concurrency import Concurrency
+from mayfly_gateway.counts import Counts
 from mayfly_gateway.http_errors import MisdirectedRequestException
 from mayfly_gateway.invoke import Run, to_nobody
 from mayfly_gateway.pool import Invocation
@@ -20,8 +20,8 @@ from mayfly_model.errors import LambdaError, ServiceUnavailableException
 class Calls:
     """All of them. `hand_over` takes those of functions that are another gateway's meanwhile."""
 
-    def __init__(self, concurrency: Concurrency) -> None:
-        self._concurrency = concurrency
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
         self.watching = Watching()
         self.hand_over: Run = to_nobody
         self._under_way = 0
@@ -38,7 +38,7 @@ class Calls:
         if self._stopped is not None:
             refused = MisdirectedRequestException if call.forwarded else ServiceUnavailableException
             raise refused("The gateway is stopping and takes no more invocations.")
-        counted = self._concurrency.admit(target)
+        counted = self._counts.admit(target)
         self._under_way += 1
         watched = self.watching.find(target, call.reference.qualifier) if self.watching.versions else None
         return Invocation(call, payload, on_answer, counted=counted, watched=watched)
@@ -84,7 +84,7 @@ class Calls:
         if not invocation.running:
             return
         invocation.running = False
-        self._concurrency.release(invocation.counted)
+        self._counts.release(invocation.counted)
         self._under_way -= 1
         if self._stopped is not None and not self._under_way and not self._stopped.done():
             self._stopped.set_result(None)

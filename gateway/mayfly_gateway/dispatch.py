@@ -14,7 +14,7 @@ from mayfly_gateway.answers import OnAnswer, exit_error, out_of_memory, timed_ou
 from mayfly_gateway.backends import Backend, Instance
 from mayfly_gateway.calls import Calls
 from mayfly_gateway.catalogue import Target
-from mayfly_gateway.concurrency import Concurrency, Epoch, LapsedError
+from mayfly_gateway.counts import Counts, Epoch, LapsedError
 from mayfly_gateway.elsewhere import FunctionKey
 from mayfly_gateway.fleet import Fleet, FleetEvents
 from mayfly_gateway.invoke import Run
@@ -64,8 +64,8 @@ class Dispatcher:
                 lost=self._on_lost,
             ),
         )
-        self._concurrency = Concurrency(account_limit=settings.account_limit)
-        self._calls = Calls(self._concurrency)
+        self._counts = Counts(account_limit=settings.account_limit)
+        self._calls = Calls(self._counts)
         self._on_provisioned: Callable[[Target], None] | None = None
         self._serving: dict[tuple[str, str, str], Pool] = {}
         self._launch_time = settings.launch_time
@@ -101,7 +101,7 @@ class Dispatcher:
         """Follow the catalogue: reservations, new contents, versions that are gone."""
         target = after or before
         assert target is not None  # noqa: S101
-        self._concurrency.on_change(target, gone=after is None)
+        self._counts.on_change(target, gone=after is None)
         pool = self._serving.get(target.key)
         if pool is None:
             return
@@ -118,7 +118,7 @@ class Dispatcher:
 
         `share` of the function's concurrency is its alone.
         """
-        self._concurrency.provision(target, share)
+        self._counts.provision(target, share)
         if not instances and target.key not in self._serving:
             return
         pool = self._pool(target)
@@ -141,25 +141,25 @@ class Dispatcher:
         """Use an instance that may be another gateway's work; `bare` is called if it is nobody's yet."""
         pool = self._pool(target)
         self._sweep.watch(pool)
-        self._fleet.adopt(pool, instance, bare=bare, known=self._concurrency.adopt(target, instance.id))
+        self._fleet.adopt(pool, instance, bare=bare, known=self._counts.adopt(target, instance.id))
 
     def count_exactly(self, epoch: Epoch) -> None:
         """Send invocations of functions with reserved concurrency only while `epoch(function)` is not None."""
-        self._concurrency.count_exactly(epoch)
+        self._counts.count_exactly(epoch)
 
     def is_reserved(self, function: FunctionKey) -> bool:
         """Whether the function has reserved concurrency."""
-        return self._concurrency.is_reserved(function)
+        return self._counts.is_reserved(function)
 
     def take_over(self, function: FunctionKey, running: Mapping[str, int]) -> None:
         """Count what runs by instance, started by another gateway, until it is known to be over."""
         own = {live.id for pool in self._pools(function) for live in (*pool.idle, *pool.busy)}
-        self._concurrency.take_over(function, running, own)
+        self._counts.take_over(function, running, own)
 
     def running_by_instance(self, function: FunctionKey) -> Mapping[str, int]:
         """The invocations of a function that run, whoever has started them."""
         busy = (live.id for pool in self._pools(function) for live in pool.busy)
-        return self._concurrency.by_instance(function, busy)
+        return self._counts.by_instance(function, busy)
 
     def _pools(self, function: FunctionKey) -> list[Pool]:
         return [pool for key, pool in self._serving.items() if key[:2] == function]
@@ -196,7 +196,7 @@ class Dispatcher:
 
     def running(self, function: FunctionKey) -> int:
         """How many invocations of a function run, whatever its version."""
-        return self._concurrency.running(function)
+        return self._counts.running(function)
 
     async def stop(self, grace: float) -> None:
         """Take nothing more, give what runs `grace` seconds to finish, then end every instance."""
@@ -210,7 +210,7 @@ class Dispatcher:
         await self._fleet.close()
         self._waits.end()
         self._sweep.end()
-        self._concurrency.end()
+        self._counts.end()
 
     # Calls.
 
@@ -225,7 +225,7 @@ class Dispatcher:
         assert invocation is not None  # noqa: S101
         call = invocation.call
         try:
-            epoch = self._concurrency.epoch(target.function)
+            epoch = self._counts.epoch(target.function)
         except LapsedError:
             self._withhold(pool, live, invocation)
             return

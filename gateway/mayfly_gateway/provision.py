@@ -49,10 +49,13 @@ class Provision:
         """Keep so many from now on."""
         if instances != self.wanted:
             self.wanted = instances
-            self.succeeded()
+            self._begin_anew()
 
     def succeeded(self) -> None:
-        """An instance is ready, or it is worth another attempt for another reason."""
+        """An instance is ready."""
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self._failures = 0
         self._reason = None
         self.again_at = 0.0

@@ -70,8 +70,11 @@ class Provisioning:
         self._kept[function] = kept
         if not kept:
             del self._kept[function]
-        for version in {*kept, *before} & set(versions):
-            target = versions[version]
+        for version in {*kept, *before}:
+            target = versions.get(version)
+            if target is None:
+                self._told.pop((*function, version), None)
+                continue
             self._dispatcher.provision(target, kept.get(version, 0), share=wanted.get(version, 0))
             self._tell(target)
 

@@ -132,7 +132,9 @@ class Claims:
             if placed is None or not placed.pod.unresizable:
                 return
             _log.warning("%s/%s is not resized where it is", pod.namespace, pod.name)
-        self._barred[site.key] = self._loop.time() + _BARRED
+        now = self._loop.time()
+        self._barred = {key: until for key, until in self._barred.items() if until > now}
+        self._barred[site.key] = now + _BARRED
         self._retire(target, pod.uid)
 
     def _may(self, target: Target, site: Site) -> bool:

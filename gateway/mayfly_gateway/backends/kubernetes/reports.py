@@ -1,23 +1,16 @@
 """Writes what the gateway has found into the status of Versions.
 
-Rule: one request at a time per Version and a pause between two, however much is found meanwhile; nothing on an
-invocation's way waits for it.
+Rule: nothing on an invocation's way waits for it.
 """
 
 import asyncio
-import logging
 
-from mayfly_gateway.backends.kubernetes.api import APPLY, Api, ApiRefusedError, ApiUnavailableError
+from mayfly_gateway.backends.kubernetes.api import Api
 from mayfly_gateway.backends.kubernetes.findings import Findings
 from mayfly_gateway.backends.kubernetes.scale import Key, Scale, version_path
-from mayfly_model.labels import GATEWAY_FIELD_MANAGER
+from mayfly_gateway.backends.kubernetes.status_writing import Body, write_status
 
-_PAUSE = 0.5
-_LONGEST_PAUSE = 10.0
 _SCALE_TIME = 5.0
-_QUERY = {"fieldManager": GATEWAY_FIELD_MANAGER, "force": "true"}
-
-_log = logging.getLogger(__name__)
 
 
 class Reports:
@@ -44,24 +37,20 @@ class Reports:
             self.forget(key)
 
     async def _write(self, key: Key, findings: Findings) -> None:
-        pause = _PAUSE
+        async def due() -> Body | None:
+            if not findings.changed:
+                return None
+            findings.changed = False
+            # Who is told of a pod's end before its number is lowered would replace it.
+            await self._scale.said(key, within=_SCALE_TIME)
+            return findings.applied(*key)
+
+        def failed(_: Body) -> None:
+            # A pod that is to be deleted stays one, whoever refuses to hear of it just now.
+            findings.changed = True
+
         try:
-            while findings.changed:
-                findings.changed = False
-                # Who is told of a pod's end before its number is lowered would replace it.
-                await self._scale.said(key, within=_SCALE_TIME)
-                try:
-                    body = findings.applied(*key)
-                    await self._api.patch(version_path(key, "status"), body, kind=APPLY, query=_QUERY)
-                    pause = _PAUSE
-                except (ApiUnavailableError, ApiRefusedError) as error:
-                    if isinstance(error, ApiRefusedError) and error.not_found:
-                        return
-                    # A pod that is to be deleted stays one, whoever refuses to hear of it just now.
-                    findings.changed = True
-                    pause = min(_LONGEST_PAUSE, pause * 2)
-                    _log.warning("the status of %s/%s: %s", *key, error)
-                await asyncio.sleep(pause)
+            await write_status(self._api, version_path(key, "status"), due=due, failed=failed)
         finally:
             if self._tasks.get(key) is asyncio.current_task():
                 del self._tasks[key]

@@ -1,31 +1,23 @@
 """How far rollouts are, in the status of Aliases: read from there, and written down there.
 
-Rule: one request at a time per Alias and a pause between two, the newest word alone; nothing waits for it. What another
-gateway has written meanwhile is overwritten by the owner, which hears of it by its watch.
+Rule: nothing waits for it. What another gateway has written meanwhile is overwritten by the owner, which hears of it by
+its watch.
 """
 
 import asyncio
-import logging
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Any
 
 from pydantic import ValidationError
 
-from mayfly_gateway.backends.kubernetes.api import APPLY, Api, ApiRefusedError, ApiUnavailableError
+from mayfly_gateway.backends.kubernetes.api import Api
 from mayfly_gateway.backends.kubernetes.objects import AliasObject
+from mayfly_gateway.backends.kubernetes.status_writing import Body, write_status
 from mayfly_gateway.catalogue import AliasKey
 from mayfly_gateway.rollout import Progress, Said, plan_of
 from mayfly_model.function import API_VERSION
-from mayfly_model.labels import GATEWAY_FIELD_MANAGER
 from mayfly_model.objects import as_applied
 from mayfly_model.rollout import Rollout, RolloutStatus
-
-_PAUSE = 0.5
-_LONGEST_PAUSE = 10.0
-_QUERY = {"fieldManager": GATEWAY_FIELD_MANAGER, "force": "true"}
-
-_log = logging.getLogger(__name__)
 
 
 class BrokenRolloutError(ValueError):
@@ -113,7 +105,7 @@ class RolloutReports:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._wanted: dict[tuple[str, str], dict[str, Any]] = {}
+        self._wanted: dict[tuple[str, str], Body] = {}
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     def write(self, key: AliasKey, said: Said, progress: Progress | None) -> None:
@@ -129,26 +121,15 @@ class RolloutReports:
             task.cancel()
 
     async def _write(self, item: tuple[str, str]) -> None:
-        namespace, name = item
-        path = f"/apis/mayfly.dev/v1beta1/namespaces/{namespace}/aliases/{name}/status"
-        pause = _PAUSE
+        async def due() -> Body | None:
+            return self._wanted.pop(item, None)
+
+        def failed(body: Body) -> None:
+            self._wanted.setdefault(item, body)
+
+        path = "/apis/mayfly.dev/v1beta1/namespaces/{}/aliases/{}/status".format(*item)
         try:
-            while (wanted := self._wanted.pop(item, None)) is not None:
-                try:
-                    await self._api.patch(path, wanted, kind=APPLY, query=_QUERY)
-                    pause = _PAUSE
-                except (ApiUnavailableError, ApiRefusedError) as error:
-                    if isinstance(error, ApiRefusedError) and _gone(error):
-                        return
-                    self._wanted.setdefault(item, wanted)
-                    pause = min(_LONGEST_PAUSE, pause * 2)
-                    _log.warning("the status of %s/%s: %s", namespace, name, error)
-                await asyncio.sleep(pause)
+            await write_status(self._api, path, due=due, failed=failed)
         finally:
             self._wanted.pop(item, None)
             self._tasks.pop(item, None)
-
-
-def _gone(error: ApiRefusedError) -> bool:
-    """Whether the Alias is no more, or another one has its name."""
-    return error.not_found or (error.status == HTTPStatus.CONFLICT and "UID in precondition" in str(error))

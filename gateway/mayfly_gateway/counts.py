@@ -21,7 +21,7 @@ class LapsedError(Exception):
     """The function must be counted exactly, and this gateway may not count it now."""
 
 
-class Concurrency:
+class Counts:
     """The running invocations of one gateway, and what it answers for besides."""
 
     def __init__(self, *, account_limit: int) -> None:
