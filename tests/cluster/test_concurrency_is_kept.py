@@ -4,7 +4,7 @@ import json
 from collections import Counter
 
 import pytest
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from tests.cluster.accounts import function, until
 from tests.cluster.crowd import crowd
 from tests.cluster.installation import gateways, kill, system, whole
@@ -50,7 +50,7 @@ class Callers:
             except ClientError as error:
                 self.refusals[error.response["Error"]["Code"]] += 1
                 ends.wait(_PAUSE)
-            except HTTPClientError:
+            except BotoCoreError:
                 ends.wait(_PAUSE)
             else:
                 self.answers += 1
@@ -143,10 +143,10 @@ def test_provisioned_instances_are_there_before_any_call_and_come_back_whatever_
     assert before.items() <= instances(account).items()
 
     system("rollout", "restart", "deployment/mayfly-operator")
-    victim = next(iter(instances(account)))
+    victim, uid = next(iter(instances(account).items()))
     account.kubectl("delete", "pod", victim, "--grace-period=0", "--force")
     until(
-        lambda: victim not in instances(account) and len(instances(account)) == 2 and ready(account),
+        lambda: uid not in instances(account).values() and len(instances(account)) == 2 and ready(account),
         "one that was killed while the operator restarted is replaced",
         within=90,
     )
