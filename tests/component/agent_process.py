@@ -366,3 +366,12 @@ def fields(lines: list[bytes]) -> dict[str, str]:
     """Header lines by their lower-case names."""
     pairs = (line.decode("latin-1").partition(": ") for line in lines if line)
     return {name.lower(): value for name, _, value in pairs}
+
+
+def works(agent):
+    """Whether the instance serves an invocation."""
+    assert agent.invoke("respond(b'as ever')").text == "as ever"
+
+
+def failure(answer):
+    return answer.error["errorType"], answer.error["errorMessage"]

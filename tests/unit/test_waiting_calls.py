@@ -38,7 +38,7 @@ def target(digest="1", *, keep_alive=300.0):
 
 def invocation():
     call = parse_call("hello", "", {}, request_id="r", default_namespace="default", knows=lambda name: False)
-    return Invocation(call, b"{}", lambda outcome: None, ("default", "hello"))
+    return Invocation(call, b"{}", lambda outcome: None, counted=("default", "hello"))
 
 
 def instance(digest="1"):
