@@ -27,8 +27,9 @@ Names are Lambda's own in lowerCamelCase; where Kubernetes has its own word, it 
 names the nearest right one; every error names file, line and field, what was found and what is allowed. The object's
 name is the function's Lambda name unless `functionName` says otherwise (Lambda allows `My_Fn`, Kubernetes does not).
 
-Fields that the local mode takes but does not act on yet: `serviceAccountName`, `ephemeralStorage`,
-`eventInvokeConfig`, `deadLetterConfig`, `recursiveLoop`; code by `archive` and `image` needs a cluster.
+Taken but not acted on yet, anywhere: `eventInvokeConfig`, `deadLetterConfig`, `recursiveLoop`. A container `image` is
+refused as not supported yet. The local mode does not act on `serviceAccountName` and `ephemeralStorage`, and code by
+`archive` needs a cluster.
 
 | field | allowed | default | what |
 |---|---|---|---|"""
