@@ -4,11 +4,10 @@ Rule: an attempt that failed is made again after a pause that grows; the reason 
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 from mayfly_model.errors import LambdaError, ResourceNotReadyException
+from mayfly_model.provisioned import INIT_FAILURE
 
-INIT_FAILURE: Final = "FUNCTION_ERROR_INIT_FAILURE"
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
 

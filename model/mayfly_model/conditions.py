@@ -22,7 +22,7 @@ class ConditionType(StrEnum):
     """What a condition is about."""
 
     READY = "Ready"
-    """Whether calls are answered; the operator's, on Functions and Versions, folded from the others."""
+    """Whether calls are answered; the operator's. On Functions and Versions it is folded from the others."""
     INSTANCES_AVAILABLE = "InstancesAvailable"
     """Whether pods can run; the operator's, on Versions."""
     CODE_AVAILABLE = "CodeAvailable"

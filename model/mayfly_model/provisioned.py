@@ -7,7 +7,7 @@ from mayfly_model.part import Observed, text, whole_number
 
 ProvisionedState = Literal["IN_PROGRESS", "READY", "FAILED"]
 INIT_FAILURE: Final = "FUNCTION_ERROR_INIT_FAILURE"
-"""What stands first in the reason where the function's own INIT fails, as on AWS."""
+"""The reason where the function's own INIT fails, as on AWS."""
 
 
 class ProvisionedStatus(Observed):

@@ -126,8 +126,9 @@ def is_what_was_published(version: VersionSpec) -> bool:
     """
     if version.configuration is None:
         return True
-    digest = base64.b64encode(bytes.fromhex(code_digest(version.configuration.code))).decode()
-    return (version.code_sha256, version.revision) == (digest, revision(version.configuration))
+    digest = code_digest(version.configuration.code)
+    said = base64.b64encode(bytes.fromhex(digest)).decode(), revision(version.configuration, digest)
+    return (version.code_sha256, version.revision) == said
 
 
 def latest_revision_id(uid: str, generation: int, last: int) -> str:
@@ -175,7 +176,7 @@ def latest_version(function: Function, config_map: Mapping[str, bytes] | None = 
         description=function.spec.description,
         configuration=configuration,
         code_sha256=base64.b64encode(bytes.fromhex(digest)).decode(),
-        revision=revision(configuration),
+        revision=revision(configuration, digest),
     )
 
 
@@ -210,14 +211,20 @@ def packed(files: Mapping[str, str]) -> bytes:
     return json.dumps(files, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def revision(configuration: FunctionSpec) -> str:
+def revision(configuration: FunctionSpec, digest: str | None = None) -> str:
     """Names what instances are made of, in hexadecimal: the code and every setting that they are started with.
+
+    `digest` is :func:`code_digest` of the code, where that was worked out already.
 
     It is the same in every release, for published versions keep it: a setting of a later release may count only
     where it is not what it was before there was a choice.
     """
     settings = configuration.model_dump(mode="json", by_alias=True, include=set(_STARTED_WITH))
-    made_of = {**settings, "handler": configuration.handler_name, "code": code_digest(configuration.code)}
+    made_of = {
+        **settings,
+        "handler": configuration.handler_name,
+        "code": digest or code_digest(configuration.code),
+    }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
 

@@ -3,7 +3,6 @@
 Rule: what others wrote of owners stays, and an object that changes meanwhile is left for the next time.
 """
 
-from http import HTTPStatus
 from typing import Literal
 
 from mayfly_operator import resources
@@ -30,6 +29,6 @@ async def adopt(
     try:
         return await cluster.merge(kind, item.key, {"metadata": patch})
     except RefusedByServerError as error:
-        if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+        if error.is_another:
             return None
         raise

@@ -5,7 +5,6 @@ Rule: the status says what calls by the alias reach; the gateway asks it only fo
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from http import HTTPStatus
 
 from mayfly_model.conditions import Reason
 from mayfly_model.labels import version_name
@@ -69,7 +68,7 @@ class AliasReconciler:
             self._around.intake.alias(await self._around.cluster.apply("aliases", manifest, "status"))
         except RefusedByServerError as error:
             # It is gone, or another one of its name is there.
-            if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+            if error.is_another:
                 return
             raise
         await self._tell(alias, found)

@@ -11,8 +11,7 @@ from typing import Any
 
 from mayfly_model import objects
 from mayfly_model.conditions import ConditionType, Reason, condition, find
-from mayfly_model.labels import LATEST_SUFFIX
-from mayfly_model.names import LATEST
+from mayfly_model.labels import version_name
 from mayfly_model.objects import RefusedError, as_applied
 from mayfly_model.rollout import RolloutPhase, RolloutStatus
 from mayfly_operator import rollouts
@@ -69,6 +68,7 @@ def read(item: Json) -> AliasView:
         weight=routing.get("weight") or 0.0,
         provisioned=spec.get("provisionedConcurrentExecutions"),
         gradual=spec.get("rollout") is not None,
+        rollout=rollouts.read((item.get("status") or {}).get("rollout")),
         refused=refused,
         status=item.get("status") or {},
     )
@@ -87,11 +87,6 @@ def refers_to(alias: AliasView) -> frozenset[str]:
     return frozenset((*alias.versions, *served(alias).versions, *rollouts.refers_to(alias)))
 
 
-def qualifier(version: str) -> str:
-    """A version in the name of its object."""
-    return LATEST_SUFFIX if version == LATEST else version
-
-
 def trouble(alias: AliasView, function: FunctionView | None, exists: Callable[[str], bool]) -> Trouble | None:
     """Why it does not serve what it names; `exists` tells of a version, named as Lambda does, whether it is there."""
     if alias.refused is not None:
@@ -101,7 +96,7 @@ def trouble(alias: AliasView, function: FunctionView | None, exists: Callable[[s
     missing = [each for each in alias.versions if not exists(each)]
     if not missing:
         return None
-    which = " and ".join(f"{alias.function}.{qualifier(each)}" for each in missing)
+    which = " and ".join(version_name(alias.function, each) for each in missing)
     return Trouble(Reason.VERSION_NOT_FOUND, f"{which} does not exist: {_meanwhile(alias, exists)}.")
 
 
@@ -161,9 +156,10 @@ def status(
     new = serving(alias, found)
     progressing = rollouts.progressing(alias, found, served(alias).function_version, now)
     told = [ready] if progressing is None else [ready, progressing]
+    older = conditions(alias.status)
     fields: dict[str, Any] = {
         "observedGeneration": alias.generation,
-        "conditions": [as_applied(since(each, conditions(alias.status))) for each in told],
+        "conditions": [as_applied(since(each, older)) for each in told],
     }
     if new.function_version is not None:
         fields["functionVersion"] = new.function_version

@@ -62,6 +62,11 @@ class RefusedByServerError(Exception):
         self.message = message
         self.causes = causes
 
+    @property
+    def is_another(self) -> bool:
+        """Whether the object is gone, or another one of its name is there."""
+        return self.status in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -191,7 +196,7 @@ class Cluster:
         try:
             await self._request("DELETE", _path(kind, *item.key), {}, options, _JSON)
         except RefusedByServerError as error:
-            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+            if not error.is_another:
                 raise
 
     async def replace_lease(self, key: Key, lease: Json, *, new: bool) -> Json:

@@ -200,7 +200,7 @@ class Cache:
                 )
             if change.after:
                 _add(self._claims, (change.after.namespace, change.after.lambda_name), change.after.key)
-            elif change.before:
+            if change.before and (change.after is None or change.after.uid != change.before.uid):
                 self._highest.pop(change.before.uid, None)
         return change
 

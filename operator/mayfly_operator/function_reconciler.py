@@ -57,8 +57,9 @@ class FunctionReconciler:
             trouble = await self._ensure_latest(function)
         if trouble is not None:
             await self._give_up_name(function)
-        again = await self._publisher.next_step(function) if trouble is None else None
+        # First, for what cannot be published must not keep people from being told the rest.
         await self._report(key, trouble)
+        again = await self._publisher.next_step(function) if trouble is None else None
         return self._around.settings.config_map_interval if function.config_map and again is None else again
 
     def _conflict(self, function: FunctionView) -> Trouble | None:
@@ -147,10 +148,7 @@ class FunctionReconciler:
                 "functions", resources.status(function, "Function", new.fields), "status"
             )
         except RefusedByServerError as error:
-            if error.status in (
-                HTTPStatus.NOT_FOUND,
-                HTTPStatus.CONFLICT,
-            ):  # It is gone, or another one of its name is there.
+            if error.is_another:
                 return
             raise
         self._around.intake.function(answer)

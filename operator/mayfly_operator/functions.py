@@ -8,22 +8,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mayfly_model.conditions import Reason
-from mayfly_model.function import Function
 from mayfly_model.labels import latest_version_name
 from mayfly_model.objects import RefusedError, read_function
 from mayfly_model.publishing import applied, latest_version
-from mayfly_model.runtimes import Runtime
 from mayfly_operator.views import FunctionView, Json, Trouble, VersionView, digest, identity
-
-
-class _AnyRuntime(dict[str, Runtime]):
-    """Every runtime: whether an installation has it is asked of the Version, which says it to callers too."""
-
-    def __missing__(self, name: str) -> Runtime:
-        return Runtime(name, "provided", "")
-
-
-_ANY_RUNTIME = _AnyRuntime()
 
 
 def read(item: Json) -> FunctionView:
@@ -60,11 +48,7 @@ def version_spec(item: Json, config_map: Mapping[str, bytes] | None = None) -> d
     Raises:
         RefusedError: the Function, or the ConfigMap, says something that cannot be.
     """
-    return applied(latest_version(_read(item), config_map))
-
-
-def _read(item: Json) -> Function:
-    return read_function(item, runtimes=_ANY_RUNTIME)
+    return applied(latest_version(read_function(item, runtimes=None), config_map))
 
 
 def rival(function: FunctionView, claimants: Iterable[FunctionView]) -> FunctionView | None:

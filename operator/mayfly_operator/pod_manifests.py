@@ -7,7 +7,7 @@ mounts nothing: volumes double an instance's start.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from mayfly_model.labels import (
@@ -92,7 +92,8 @@ def waiting_pod(
         "annotations": options.annotations | annotations,
     }
     kind = _waiting(runtime, settings, largest)
-    return _pod(metadata, _with_lifetime(kind, lifetime), runtime, settings)
+    environment = ({"name": "MAYFLY_POOL_LIFETIME", "value": str(lifetime)},)
+    return _pod(metadata, replace(kind, environment=environment), runtime, settings)
 
 
 def template(runtime: RuntimeImage, settings: Settings, *, largest: int | None = None) -> str:
@@ -106,15 +107,6 @@ def _waiting(runtime: RuntimeImage, settings: Settings, largest: int | None) -> 
         resources=waiting_in_a_pool(settings.instances, largest=largest),
         storage=POOL_STORAGE_MB,
         spread_over={POOL_LABEL: runtime.name},
-    )
-
-
-def _with_lifetime(kind: _Kind, lifetime: int) -> _Kind:
-    return _Kind(
-        resources=kind.resources,
-        storage=kind.storage,
-        spread_over=kind.spread_over,
-        environment=({"name": "MAYFLY_POOL_LIFETIME", "value": str(lifetime)},),
     )
 
 

@@ -1,11 +1,12 @@
 """Keeps the warm pools filled: pods that wait, in a namespace, to become a function's of one runtime.
 
-Rule: a pool never stands in the way of an instance that somebody waits for; what goes wrong with it is told once and
-tried again later.
+Rule: no pod is made for a pool while an instance that somebody waits for is not there; what goes wrong with a pool is
+told once and tried again later. What waits already counts against the namespace's quota.
 """
 
 import asyncio
 import random
+from collections.abc import Iterable
 from typing import Final
 
 from mayfly_model.labels import pool_pod_name
@@ -13,11 +14,10 @@ from mayfly_model.runtime_list import RuntimeImage
 from mayfly_operator import pod_manifests, pools
 from mayfly_operator.apply import RefusedByServerError
 from mayfly_operator.pools import Past
-from mayfly_operator.refusals import NamespaceEndsError, refusal
+from mayfly_operator.refusals import TERMINATING_PAUSE, NamespaceEndsError, all_made, refusal
 from mayfly_operator.surroundings import Surroundings
-from mayfly_operator.views import Key, Trouble
+from mayfly_operator.views import Key, PodView, Trouble
 
-_TERMINATING_PAUSE: Final = 30.0
 _LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
 _AT_ONCE: Final = 8
 """Most pods that one decision creates; the next one follows soon."""
@@ -33,6 +33,9 @@ class PoolReconciler:
     async def reconcile(self, key: Key) -> float | None:
         """Work on a pool; in how many seconds to look again."""
         now, pods = self._around.clock(), self._around.cache.waiting(key)
+        if not pods and not self._around.settings.pools.enabled:
+            self._pasts.pop(key, None)
+            return None
         users = {
             each.key: (each, self._around.cache.instances(each.key)) for each in self._around.cache.users(key)
         }
@@ -42,16 +45,20 @@ class PoolReconciler:
             return None
         runtime = self._around.settings.runtimes.get(key[1])
         if runtime is None:
+            # It was taken out of the list: what waits ends in its time.
+            await self._delete(each for each in pods if each.ending is not None and not each.deleting)
             return None
         plan = pools.plan(past, pods, self._template(past, runtime), self._around.settings.pools, now)
-        await asyncio.gather(
-            *(self._around.cluster.delete("pods", pod, unchanged=pools.never_ran(pod)) for pod in plan.delete)
-        )
+        await self._delete(plan.delete)
         try:
             again = await self._create_all(key, runtime, plan.create)
         except NamespaceEndsError:
-            return _TERMINATING_PAUSE
+            return TERMINATING_PAUSE
         return again if again is not None else plan.again
+
+    async def _delete(self, pods: Iterable[PodView]) -> None:
+        delete = self._around.cluster.delete
+        await asyncio.gather(*(delete("pods", pod, unchanged=pools.never_ran(pod)) for pod in pods))
 
     def missed(self, key: Key, count: int) -> None:
         """So many pods were created for Versions that the pool would have served."""
@@ -64,13 +71,7 @@ class PoolReconciler:
 
     async def _create_all(self, key: Key, runtime: RuntimeImage, count: int) -> float | None:
         """Create pods; in how many seconds to go on, if not all are there."""
-        made = await asyncio.gather(
-            *(self._create(key, runtime) for _ in range(min(count, _AT_ONCE))), return_exceptions=True
-        )
-        failures = [each for each in made if isinstance(each, BaseException)]
-        if failures:
-            raise failures[0]
-        troubles = [each for each in made if isinstance(each, Trouble)]
+        troubles = await all_made(self._create(key, runtime) for _ in range(min(count, _AT_ONCE)))
         if troubles:
             return await self._refused(key, troubles[0])
         return 0.0 if count > _AT_ONCE else None

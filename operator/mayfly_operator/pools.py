@@ -102,7 +102,8 @@ def plan(past: Past, pods: Collection[PodView], template: str, options: PoolOpti
     lacking = max(wanted - len(fresh), 0)
     delete = tuple(each for each in pods if not each.deleting and _is_over(each, each in good, wanted, now))
     waits = [each.expires - SPENT - now for each in fresh] if wanted else []
-    waits += [each.created + STUCK_AFTER - now for each in pods if each.running_since is None]
+    starting = (each.created + STUCK_AFTER for each in pods if never_ran(each))
+    waits += [stuck - now for stuck in starting if stuck > now]
     if lacking and past.not_before > now:
         waits.append(past.not_before - now)
         lacking = 0
@@ -124,9 +125,7 @@ def _is_over(pod: PodView, good: bool, wanted: int, now: float) -> bool:
     if pod.ending is not None:
         return True
     if pod.running_since is None:
-        return (
-            never_ran(pod) and now - pod.created > STUCK_AFTER and not (good and wanted and not pod.trouble)
-        )
+        return now - pod.created > STUCK_AFTER and not (good and wanted and not pod.trouble)
     return now > pod.expires + OUTDATED_AFTER
 
 

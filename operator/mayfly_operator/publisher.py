@@ -6,7 +6,6 @@ from what was seen of it before.
 """
 
 import logging
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -22,14 +21,6 @@ from mayfly_operator.views import FunctionView, Json, VersionView, digest
 _PAUSE: Final = 1.0
 """Seconds after which a name is tried again that belongs to an object on its way out."""
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Now:
-    """Function and `$LATEST` as the API server has them."""
-
-    last: int
-    latest: Json
 
 
 class Publisher:
@@ -75,7 +66,7 @@ class Publisher:
         try:
             item = await self._around.cluster.merge("functions", function.key, patch, "status")
         except RefusedByServerError as error:
-            if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+            if error.is_another:
                 return
             if error.status != HTTPStatus.UNPROCESSABLE_ENTITY:
                 raise
@@ -94,8 +85,8 @@ class Publisher:
         same = now is not None and (now.generation, now.last) == (function.generation, function.last)
         return item if same else None
 
-    async def _now(self, function: FunctionView, latest: VersionView) -> _Now | None:
-        """Function and `$LATEST`; None if one of them is another than it was decided for."""
+    async def _now(self, function: FunctionView, latest: VersionView) -> Json | None:
+        """`$LATEST` as it is; None if it or the Function is another than it was decided for."""
         if await self._look(function) is None:
             return None
         item = await self._around.cluster.get("versions", latest.key)
@@ -103,22 +94,26 @@ class Publisher:
             return None
         self._around.intake.version(item)
         same = item["metadata"]["uid"] == latest.uid and digest(item["spec"]) == latest.digest
-        return _Now(function.last, item) if same else None
+        return item if same else None
 
     async def _publish_as(self, function: FunctionView, latest: VersionView, asked: VersionView) -> None:
         now = await self._now(function, latest)
-        item = await self._around.cluster.get("versions", asked.key)
+        item = None if now is None else await self._around.cluster.get("versions", asked.key)
         if now is None or item is None or asked.number is None:
             return
         self._around.intake.version(item)
         if item["metadata"]["uid"] != asked.uid or (item.get("spec") or {}).get("configuration"):
             return
-        publication = published.by_number(asked.number, item, now.latest, now.last)
+        try:
+            publication = published.by_number(asked.number, item, now, function.last)
+        except RefusedError as error:
+            await self._refused(function, error)
+            return
         manifest = resources.filled(asked, function, applied(publication.spec))
         try:
             self._around.intake.version(await self._around.cluster.apply("versions", manifest))
         except RefusedByServerError as error:
-            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+            if not error.is_another:
                 raise
             return
         await self._tell(function, publication.number)
@@ -134,13 +129,16 @@ class Publisher:
             return _PAUSE
         try:
             numbers = [each.number for each in versions if each.number]
-            outcome = published.on_change(now.latest, newest, numbers, now.last)
+            outcome = published.on_change(now, newest, numbers, function.last)
         except RefusedError as error:
-            await self._around.events.tell(
-                function, warning=True, reason=error.reason, message=error.message, now=self._around.clock()
-            )
+            await self._refused(function, error)
             return None
         return await self._create(function, outcome) if isinstance(outcome, Publication) else None
+
+    async def _refused(self, function: FunctionView, error: RefusedError) -> None:
+        await self._around.events.tell(
+            function, warning=True, reason=error.reason, message=error.message, now=self._around.clock()
+        )
 
     async def _newest(self, function: FunctionView, versions: list[VersionView]) -> tuple[Json | None, bool]:
         """The last version that was published, None if it is deleted; and whether that is what was known of it."""

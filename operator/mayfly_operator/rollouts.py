@@ -18,9 +18,8 @@ EVENTS: Final = {Reason.COMPLETED: "RolloutCompleted", Reason.ROLLED_BACK: "Roll
 """The reasons of the Events that tell of an end."""
 
 
-def said(alias: AliasView) -> RolloutStatus | None:
+def read(told: object) -> RolloutStatus | None:
     """The last rollout, as far as a gateway has said."""
-    told = alias.status.get("rollout")
     if told is None:
         return None
     try:
@@ -31,7 +30,7 @@ def said(alias: AliasView) -> RolloutStatus | None:
 
 def current(alias: AliasView) -> RolloutStatus | None:
     """The rollout to what the alias names now."""
-    rollout = said(alias)
+    rollout = alias.rollout
     if rollout is None or not alias.gradual or alias.versions[:1] != (rollout.to_version,):
         return None
     lasting = rollout.phase is not RolloutPhase.ROLLED_BACK
@@ -45,7 +44,7 @@ def is_awaited(alias: AliasView, served: str | None) -> bool:
 
 def refers_to(alias: AliasView) -> tuple[str, ...]:
     """The versions of a rollout that may yet be needed."""
-    rollout = said(alias)
+    rollout = alias.rollout
     if rollout is None or rollout.phase is RolloutPhase.COMPLETED:
         return ()
     return rollout.from_version, rollout.to_version

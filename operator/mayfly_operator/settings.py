@@ -74,7 +74,7 @@ class GatewayPeers(Part):
 class PoolOptions(Part):
     """Pods that wait, in each namespace and for each runtime that is in use there, to become some function's."""
 
-    enabled: bool = True
+    enabled: bool = False
     """Whether there are any."""
     size: Annotated[int, Field(ge=1, le=1000)] = 2
     """How many wait while little is started."""
@@ -82,7 +82,7 @@ class PoolOptions(Part):
     """How many wait at most, while many are started."""
     silence_seconds: Annotated[int, Field(ge=1, le=604_800)] = 600
     """After how long without an instance of the runtime in the namespace no more are made."""
-    lifetime_seconds: Annotated[int, Field(ge=30, le=604_800)] = 600
+    lifetime_seconds: Annotated[int, Field(ge=30, le=504_000)] = 600
     """How long a pod waits until it ends by itself, give or take a fifth."""
 
 

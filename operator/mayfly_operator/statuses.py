@@ -67,7 +67,8 @@ def version_status(
         "aliases": sorted(aliases),
         "conditions": [as_applied(each) for each in new],
     }
-    return news(version.status, fields)
+    # Who deletes a version is refused by what this says of aliases.
+    return news(version.status, fields, urgent=("aliases",))
 
 
 def since(new: Condition, older: tuple[Condition, ...]) -> Condition:
@@ -123,8 +124,13 @@ def _function_ready(
     return ready and ready.model_copy(update={"observed_generation": function.generation})
 
 
-def news(before: Json, fields: Mapping[str, Any], optional: Iterable[str] = ()) -> NewStatus | None:
-    """The status to write; None if `before` says all of it. `optional` fields are taken back when left out."""
+def news(
+    before: Json, fields: Mapping[str, Any], optional: Iterable[str] = (), urgent: Collection[str] = ()
+) -> NewStatus | None:
+    """The status to write; None if `before` says all of it.
+
+    `optional` fields are taken back when left out; somebody waits for a change of those that are `urgent`.
+    """
     types = [each["type"] for each in fields["conditions"]]
     told = {each.get("type"): each for each in before.get("conditions") or ()}
     changed = [kind for kind, new in zip(types, fields["conditions"], strict=True) if told.get(kind) != new]
@@ -132,9 +138,10 @@ def news(before: Json, fields: Mapping[str, Any], optional: Iterable[str] = ()) 
     plain |= {key for key in optional if key in before and key not in fields}
     if not changed and not plain:
         return None
-    # Who deletes a version is refused by what this says of aliases.
-    urgent = "aliases" in plain or any(_differs(told.get(kind), fields, kind) for kind in changed)
-    return NewStatus(fields, urgent=urgent)
+    waited_for = bool(plain.intersection(urgent))
+    return NewStatus(
+        fields, urgent=waited_for or any(_differs(told.get(kind), fields, kind) for kind in changed)
+    )
 
 
 def _differs(before: Json | None, fields: Mapping[str, Any], kind: str) -> bool:

@@ -9,21 +9,20 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Final
 
 from mayfly_model.labels import VERSION_LABEL, split_name
+from mayfly_model.limits import ALIASES_MAX
 from mayfly_operator import aliases, pod_manifests, published, resources, statuses, versions
 from mayfly_operator.apply import RefusedByServerError
 from mayfly_operator.pod_views import read_pod
-from mayfly_operator.refusals import NamespaceEndsError, refusal
+from mayfly_operator.refusals import TERMINATING_PAUSE, NamespaceEndsError, all_made, refusal
 from mayfly_operator.surroundings import Surroundings
 from mayfly_operator.versions import Attempts
 from mayfly_operator.views import Claim, FunctionView, Key, PodView, Trouble, VersionView
 
 _STATUS_PAUSE: Final = 0.5
 """Seconds for which a status that only counts waits, so that a burst is one write."""
-_TERMINATING_PAUSE: Final = 30.0
 _log = logging.getLogger(__name__)
 
 
@@ -50,7 +49,7 @@ class VersionReconciler:
         try:
             again = await self._pods(version)
         except NamespaceEndsError:
-            return _TERMINATING_PAUSE
+            return TERMINATING_PAUSE
         waits = [again, await self._report(key)]
         return min((each for each in waits if each is not None), default=None)
 
@@ -74,15 +73,10 @@ class VersionReconciler:
 
     async def _create_all(self, version: VersionView, names: tuple[str, ...]) -> float | None:
         """Create pods; in how many seconds to go on, if not all are there."""
-        if self._on_created is not None and version.shape is not None and version.shape.pool is not None:
-            self._on_created((version.namespace, version.shape.pool), len(names))
-        results = await asyncio.gather(
-            *(self._create(version, name) for name in names), return_exceptions=True
-        )
-        failures = [each for each in results if isinstance(each, BaseException)]
-        troubles = [each for each in results if isinstance(each, Trouble)]
-        if failures:
-            raise failures[0]
+        troubles = await all_made(self._create(version, name) for name in names)
+        pool = None if version.shape is None else version.shape.pool
+        if self._on_created is not None and pool is not None and len(names) > len(troubles):
+            self._on_created((version.namespace, pool), len(names) - len(troubles))
         if not troubles:
             return None
         attempts = versions.refused(self._attempts[version.key], troubles[0], self._around.clock())
@@ -131,8 +125,9 @@ class VersionReconciler:
                 )
             )
         except RefusedByServerError as error:
-            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
-                raise
+            if not error.is_another:
+                # The others are not to wait for it.
+                _log.warning("%s/%s cannot be taken in: %s", version.namespace, claim.name, error)
 
     async def _tell(self, version: VersionView, pod: PodView) -> None:
         """An Event of a pod that ended badly."""
@@ -176,10 +171,7 @@ class VersionReconciler:
         try:
             self._around.intake.version(await self._around.cluster.apply("versions", manifest, "status"))
         except RefusedByServerError as error:
-            if error.status not in (
-                HTTPStatus.NOT_FOUND,
-                HTTPStatus.CONFLICT,
-            ):  # It is gone, or another one of its name is there.
+            if not error.is_another:
                 raise
 
     def _function(self, version: VersionView) -> FunctionView | None:
@@ -188,4 +180,4 @@ class VersionReconciler:
     def _aliases(self, version: VersionView) -> list[str]:
         name = split_name(version.name)[1]
         found = self._around.cache.aliases_of((version.namespace, version.function))
-        return [each.alias for each in found if name in aliases.refers_to(each)]
+        return sorted(each.alias for each in found if name in aliases.refers_to(each))[:ALIASES_MAX]

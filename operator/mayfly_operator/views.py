@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mayfly_model.conditions import Reason
+from mayfly_model.rollout import RolloutStatus
 from mayfly_model.sizing import fits_a_pool
 
 Key = tuple[str, str]
@@ -113,7 +114,7 @@ class VersionView(Identity):
 class AliasView(Identity):
     """An Alias. `versions` are those that its spec names, as Lambda names them: the alias's own, then the other one.
 
-    `gradual`: it goes from one version to another by a rollout.
+    `gradual`: it goes from one version to another by a rollout; `rollout` is the last one, as gateways tell of it.
     """
 
     generation: int
@@ -124,6 +125,7 @@ class AliasView(Identity):
     weight: float
     provisioned: int | None
     gradual: bool
+    rollout: RolloutStatus | None
     refused: "Trouble | None"
     status: Json
 
@@ -199,7 +201,7 @@ def owner(item: Json) -> str | None:
 def function_owner(item: Json) -> str | None:
     """Uid of the Function that owns this Version or Alias."""
     for reference in item["metadata"].get("ownerReferences") or ():
-        if reference.get("controller") or reference.get("kind") == "Function":
+        if reference.get("kind") == "Function":
             return str(reference["uid"])
     return None
 

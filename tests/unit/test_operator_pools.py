@@ -14,7 +14,7 @@ from mayfly_operator.settings import PoolOptions
 from mayfly_operator.versions import OUTDATED_AFTER
 from mayfly_operator.views import Trouble
 
-OPTIONS = PoolOptions(size=2, max_size=10, silence_seconds=600, lifetime_seconds=600)
+OPTIONS = PoolOptions(enabled=True, size=2, max_size=10, silence_seconds=600, lifetime_seconds=600)
 KEY = ("shop", "hello.latest")
 LIMITS = Trouble(Reason.QUOTA_EXCEEDED, "failed quota: q: must specify limits.cpu for: function")
 FULL = Trouble(Reason.QUOTA_EXCEEDED, "exceeded quota: q")

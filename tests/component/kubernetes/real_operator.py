@@ -29,7 +29,7 @@ class RealOperator:
         self.server = server
         (runtime,) = SETTINGS.runtimes.values()
         runtimes = {runtime.name: replace(runtime, image=image)}
-        self.settings = replace(SETTINGS, runtimes=runtimes, pools=PoolOptions(**pools))
+        self.settings = replace(SETTINGS, runtimes=runtimes, pools=PoolOptions(**{"enabled": True, **pools}))
 
     async def start(self) -> None:
         configuration = Configuration()
