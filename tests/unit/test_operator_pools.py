@@ -194,3 +194,10 @@ def test_the_template_changes_with_what_pods_are_made_of_and_with_nothing_else()
     assert pod_manifests.template(PYTHON, replace(SETTINGS, pools=OPTIONS)) == template
     manifest = pod_manifests.waiting_pod("p", "shop", PYTHON, SETTINGS, lifetime=471)
     assert manifest["metadata"]["annotations"][POOL_TEMPLATE_ANNOTATION] == template
+
+
+def test_an_image_that_is_pulled_for_long_is_not_looked_at_all_the_time():
+    slow = waiting("a", {"phase": "Pending"}, created="2026-11-25T09:58:00Z")
+    plan, _ = decide(used(), [slow, waiting("b")])
+    assert (plan.create, plan.delete) == (0, ())
+    assert plan.again is not None and plan.again > 1

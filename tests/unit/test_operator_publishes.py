@@ -10,6 +10,7 @@ from mayfly_model.labels import version_name
 from mayfly_model.publishing import Publication, Unchanged
 from mayfly_operator import functions, published, resources, statuses, versions
 from mayfly_operator.cache import Cache
+from mayfly_operator.views import function_owner
 
 NOW = datetime.fromtimestamp(NOON, UTC)
 
@@ -177,3 +178,10 @@ def test_a_number_that_was_deleted_before_it_was_counted_is_remembered():
     assert cache.highest("uid-hello") == 4
     cache.remove_function(("shop", "hello"), "uid-hello")
     assert cache.highest("uid-hello") == 0
+
+
+def test_a_version_belongs_to_its_function_whoever_else_has_a_reference_on_it():
+    foreign = {"kind": "Bundle", "name": "b", "uid": "foreign", "controller": True}
+    own = {"kind": "Function", "name": "hello", "uid": "ours", "controller": False}
+    item = {"metadata": {"name": "hello.1", "ownerReferences": [foreign, own]}}
+    assert function_owner(item) == "ours"
