@@ -62,7 +62,7 @@ def affordable_instances() -> int:
 
 async def serve(paths: list[Path], home: Path, settings: Settings) -> int:
     """Run the local mode below `home`, a directory of its own."""
-    stop = stop_on_signals()
+    stop = stop_on_signals(home)
     view = screen.Screen()
     gateway = Gateway(settings, on_report=view.invocation)
     backend = LocalBackend(home / "instances", logs=gateway.logs)
@@ -195,16 +195,21 @@ def existing(paths: Iterable[Path]) -> list[Path]:
     return sorted({next(place for place in (path, *path.parents) if place.exists()) for path in paths})
 
 
-def stop_on_signals() -> asyncio.Event:
+def stop_on_signals(home: Path) -> asyncio.Event:
     """An event that Ctrl-C, SIGTERM and the end of the terminal set; the second of them ends the process at once."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def on_signal() -> None:
         stop.set()
-        # No process is left behind by what follows: an agent ends when this one does.
         for number in STOPPING:
             loop.remove_signal_handler(number)
+            signal.signal(number, end_at_once)
+
+    def end_at_once(number: int, _frame: object) -> None:
+        # An exception could be raised where nobody passes it on; agents end when this process does.
+        shutil.rmtree(home, ignore_errors=True)
+        os._exit(128 + number)
 
     for number in STOPPING:
         loop.add_signal_handler(number, on_signal)

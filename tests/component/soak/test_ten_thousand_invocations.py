@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import psutil
 import pytest
+from tests.component.local.children import count_from_here, started
 
 from mayfly_gateway.backends.local.deployer import Deployer
 from mayfly_gateway.backends.local.instances import LocalBackend
@@ -79,11 +80,14 @@ class Soak:
         """Kill an agent or a runtime now and then, for ever."""
         while True:
             await asyncio.sleep(0.25)
-            processes = psutil.Process().children(recursive=True)
-            if processes:
-                self.kills += 1
-                # It may have ended by itself since it was listed.
-                with contextlib.suppress(psutil.NoSuchProcess):
+            # What is chosen may have ended by itself since it was listed.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                agents = started()
+                if processes := [
+                    *agents,
+                    *(below for agent in agents for below in agent.children(recursive=True)),
+                ]:
+                    self.kills += 1
                     self.random.choice(processes).send_signal(signal.SIGKILL)
 
     async def call(self, session: aiohttp.ClientSession, n: int) -> None:
@@ -147,6 +151,7 @@ def descriptors() -> int:
 async def soak(tmp_path: Path) -> AsyncIterator[Soak]:
     """The local mode in this process; at its end neither process nor descriptor nor file is left."""
     before = descriptors()
+    count_from_here()
     manifests = tmp_path / "manifests"
     manifests.mkdir()
     gateway = Gateway(Settings(port=0, stop_time=2.0))
@@ -164,7 +169,7 @@ async def soak(tmp_path: Path) -> AsyncIterator[Soak]:
     backend.start()
     yield Soak(manifests, gateway, deployer)
     await gateway.stop()
-    assert psutil.Process().children(recursive=True) == []
+    assert started() == []
     assert not (tmp_path / "instances").exists()
     assert descriptors() <= before
 
