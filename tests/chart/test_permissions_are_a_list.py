@@ -54,7 +54,9 @@ def test_no_rule_has_a_wildcard(rendering: Rendering) -> None:
 
 
 @pytest.mark.parametrize("account", PERMISSIONS)
-def test_nobody_reads_secrets_or_changes_pods(account: str, defaults: Rendering) -> None:
+def test_nobody_reads_secrets_or_runs_anything_in_a_pod_that_it_could_not_create(
+    account: str, defaults: Rendering
+) -> None:
     for target, verbs in _granted(defaults)[account].items():
         assert target.resource not in (
             "secrets",

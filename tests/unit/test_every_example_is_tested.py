@@ -1,7 +1,6 @@
 """No example without an event, no event without the answer that tests on both backends compare with."""
 
 import pytest
-from tests import example_answers
 from tests.example_answers import EXAMPLES, IS_RIGHT, events, function_of, manifests
 
 from mayfly_model.manifest import parse_manifests
@@ -43,9 +42,3 @@ def test_kubectl_alone_takes_an_example_unless_its_code_must_be_uploaded(name):
 def test_nothing_at_the_top_keeps_kubectl_from_applying_the_folder():
     read = {path.name for path in EXAMPLES.iterdir() if path.suffix in {".json", ".yaml", ".yml"}}
     assert read == {path.name for path in manifests().values() if path.parent == EXAMPLES}
-
-
-def test_both_backends_are_tested_with_every_event():
-    tests = example_answers.EXAMPLES.parent / "tests"
-    for file in ("component/local/test_examples.py", "cluster/test_examples_answer.py"):
-        assert "IS_RIGHT" in (tests / file).read_text(), file

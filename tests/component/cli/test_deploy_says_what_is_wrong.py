@@ -75,16 +75,24 @@ def test_the_local_mode_is_not_the_gateway_of_a_cluster(project, kubeconfig, tmp
     assert f"The gateway at {local.endpoint} takes no archives. Is it the gateway of a cluster?" in told
 
 
-def test_what_is_wrong_in_the_files_is_all_said_before_anything_is_sent(project, kubeconfig, tmp_path):
-    (project / "broken.yaml").write_text("kind: Function\napiVersion: mayfly.dev/v1beta1\n")
-    (project / "missing.yaml").write_text(
-        (project / "function.yaml").read_text().replace("hello", "other").replace("src", "nowhere")
-    )
+def test_every_manifest_that_is_wrong_is_told_before_anything_is_sent(project, kubeconfig):
+    for name in ("broken.yaml", "worse.yaml"):
+        (project / name).write_text("kind: Function\napiVersion: mayfly.dev/v1beta1\n")
     told = refused(project, KUBECONFIG=kubeconfig)
     assert "broken.yaml:1: metadata: " in told
-    (project / "broken.yaml").unlink()
+    assert "worse.yaml:1: metadata: " in told
+    assert "127.0.0.1:1" not in told
+
+
+def test_all_code_that_is_missing_is_told_before_anything_is_sent(project, kubeconfig):
+    for name in ("other", "another"):
+        (project / f"{name}.yaml").write_text(
+            (project / "function.yaml").read_text().replace("hello", name).replace("src", f"no-{name}")
+        )
     told = refused(project, KUBECONFIG=kubeconfig)
-    assert f"missing.yaml:1: {project}/nowhere is not there: correct code.directory" in told
+    for name in ("other", "another"):
+        assert f"{name}.yaml:1: {project}/no-{name} is not there: correct code.directory" in told
+    assert "127.0.0.1:1" not in told
 
 
 def test_a_folder_that_has_nothing_to_deploy(tmp_path, kubeconfig):

@@ -221,7 +221,7 @@ async def test_a_client_context_that_grows_when_it_is_escaped_is_sent_on(pair):
     assert json.dumps(content, separators=(",", ":")).encode() in head
 
 
-async def test_a_gateway_whose_machine_is_gone_is_noticed_by_its_silence(pair):
+async def test_connections_between_gateways_have_keep_alives_and_a_user_timeout(pair):
     client = await pair.other.client()
     client.invoke("{}")
     assert (await client.reply())[0] == 200
