@@ -200,6 +200,7 @@ def test_an_agent_that_was_claimed_in_time_lives_on():
     with pod(variables={"MAYFLY_POOL_LIFETIME": "1"}) as agent:
         agent.become()
         began = time.monotonic()
+        # The lifetime, of one second, and half as much again: it would be over by then.
         while time.monotonic() < began + 1.5:
             works(agent)
 
