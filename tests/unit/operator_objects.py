@@ -1,6 +1,7 @@
-"""Functions, Versions and pods as the API server gives them, for the operator's tests."""
+"""Functions, Versions, aliases and pods as the API server gives them, for the operator's tests."""
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 from mayfly_model.labels import REVISION_ANNOTATION, instance_labels, latest_version_name, pod_name
@@ -75,6 +76,34 @@ def version_item(
 
 def version(**options: Any) -> VersionView:
     return read_version(version_item(**options))
+
+
+def alias_item(
+    version: str = "1",
+    *,
+    additional: str | None = None,
+    weight: float = 0.1,
+    status: dict[str, Any] | None = None,
+    name: str = "hello.live",
+    generation: int = 1,
+) -> dict[str, Any]:
+    routing = {"routing": {"additionalVersion": additional, "weight": weight}} if additional else {}
+    return {
+        "metadata": {
+            "namespace": "shop",
+            "name": name,
+            "uid": f"uid-{name}",
+            "resourceVersion": str(next(_versions)),
+            "generation": generation,
+        },
+        "spec": {"functionName": name.partition(".")[0], "functionVersion": version} | routing,
+        "status": status or {},
+    }
+
+
+def there(*versions: str) -> Callable[[str], bool]:
+    """Whether a version exists, where these do."""
+    return lambda version: version in versions
 
 
 def running(since: str = "2026-11-25T09:59:59Z") -> dict[str, Any]:

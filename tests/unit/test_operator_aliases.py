@@ -1,10 +1,9 @@
 """What calls by an alias reach, and what is said where it names a version that is not there."""
 
-import itertools
 from datetime import UTC, datetime
 
 import pytest
-from tests.unit.operator_objects import NOON, function
+from tests.unit.operator_objects import NOON, alias_item, function, there
 
 from mayfly_model.conditions import Reason
 from mayfly_operator import aliases, resources
@@ -12,24 +11,10 @@ from mayfly_operator.aliases import Serving
 from mayfly_operator.cache import Cache
 
 NOW = datetime.fromtimestamp(NOON, UTC)
-_states = itertools.count(1)
-
-
-def alias_item(version="1", *, additional=None, weight=0.1, status=None, name="hello.live", generation=1):
-    spec = {"functionName": name.partition(".")[0], "functionVersion": version}
-    if additional:
-        spec["routing"] = {"additionalVersion": additional, "weight": weight}
-    metadata = {"namespace": "shop", "name": name, "uid": f"uid-{name}", "generation": generation}
-    metadata["resourceVersion"] = str(next(_states))
-    return {"metadata": metadata, "spec": spec, "status": status or {}}
 
 
 def alias(*arguments, **options):
     return aliases.read(alias_item(*arguments, **options))
-
-
-def there(*versions):
-    return lambda version: version in versions
 
 
 def test_an_alias_serves_what_it_names():

@@ -3,8 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from tests.unit.operator_objects import NOON, function
-from tests.unit.test_operator_aliases import alias_item, there
+from tests.unit.operator_objects import NOON, alias_item, function, there
 
 from mayfly_operator import aliases, rollouts
 from mayfly_operator.aliases import Serving
