@@ -146,6 +146,11 @@ class Agents:
         self.servers[name] = await loop.create_unix_server(lambda: Agent(self, name), path)
         return Instance(id=name, address=path, token="secret", specialise=agent_calls.specialise(b"{}"))
 
+    @property
+    def holding(self) -> list[Agent]:
+        """Those that hold an invocation."""
+        return [agent for agent in self.connected.values() if agent.held is not None]
+
     def spare(self, target) -> int:
         return 0
 
@@ -193,18 +198,25 @@ class Client:
         body = await self.reader.readexactly(int(headers.get("content-length", 0)))
         return int(head[0].split()[1]), headers, body
 
+    async def call(self, name="hello", payload="{}"):
+        """Status and executed version of a call."""
+        self.invoke(payload, name=name)
+        status, headers, _ = await self.reply()
+        return status, headers.get("x-amz-executed-version")
+
     async def ended(self) -> bytes:
         """What came until the gateway ended the connection."""
         return await self.reader.read()
 
 
 class World:
-    """The gateway, its agents, and clients."""
+    """The gateway, its agents, and clients. `rollouts`: what it told of them to be written down."""
 
     def __init__(self, gateway: Gateway, agents: Agents) -> None:
         self.gateway = gateway
         self.agents = agents
         self.clients: list[Client] = []
+        self.rollouts: list[tuple] = []
 
     async def client(self, **options) -> Client:
         port = int(self.gateway.url.rpartition(":")[2])
@@ -237,6 +249,11 @@ class World:
         )
         self.gateway.catalogue.put(dataclasses.replace(target, provisioned=provisioned))
 
+    def publish(self, *versions) -> None:
+        """Deploy these versions, each of other code."""
+        for version in versions:
+            self.deploy(digest=f"digest-{version}", version=version)
+
     def alias(self, alias, *route, name="hello", said=None) -> None:
         self.gateway.catalogue.route("default", name, alias, Route(*route), said=said)
 
@@ -261,8 +278,8 @@ async def world(bounds, tmp_path_factory) -> AsyncIterator[World]:
     directory = tmp_path_factory.mktemp("s")
     agents = Agents(directory)
     gateway = Gateway(Settings(port=0, account_limit=20, stop_time=0.2, launch_time=0.5, bounds=bounds))
-    await gateway.start(agents)
     it = World(gateway, agents)
+    await gateway.start(agents, on_rollout=lambda *news: it.rollouts.append(news))
     it.deploy()
     yield it
     await it.end()

@@ -4,52 +4,19 @@ import asyncio
 import base64
 import json
 import socket
-from collections.abc import AsyncIterator
-from types import SimpleNamespace
 
 import pytest
-from tests.component.gateway.conftest import Agents, World
+from tests.component.gateway.replicas import TOKEN, two
 
-from mayfly_gateway.peers.ownership import Ownership, Peer
-from mayfly_gateway.server import Gateway, Replicas
-from mayfly_gateway.settings import Settings
-
-TOKEN = "known-to-gateways"
 HOLD = json.dumps({"do": "hold"})
 
 
-class Replica(World):
-    """One of two gateways."""
-
-    def __init__(self, uid, gateway, agents, ownership) -> None:
-        super().__init__(gateway, agents)
-        self.uid, self.ownership = uid, ownership
-
-    @property
-    def peer(self) -> Peer:
-        return Peer(self.uid, ("127.0.0.1", int(self.gateway.url.rpartition(":")[2])))
-
-
-async def start(uid, directory) -> Replica:
-    agents, ownership = Agents(directory), Ownership(uid)
-    gateway = Gateway(Settings(port=0, account_limit=20, stop_time=0.2, launch_time=0.5, leave_time=0.05))
-    await gateway.start(agents, replicas=Replicas(ownership=ownership, token=TOKEN))
-    return Replica(uid, gateway, agents, ownership)
-
-
 @pytest.fixture
-async def pair(tmp_path_factory) -> AsyncIterator[SimpleNamespace]:
-    replicas = [await start(uid, tmp_path_factory.mktemp("s")) for uid in ("one", "two")]
-    peers = [replica.peer for replica in replicas]
-    for replica in replicas:
-        replica.ownership.set_peers(peers)
-        replica.deploy()
-    owner = next(replica for replica in replicas if replica.ownership.owns(("default", "hello")))
-    other = next(replica for replica in replicas if replica is not owner)
-    yield SimpleNamespace(owner=owner, other=other, peers=peers)
-    for replica in replicas:
-        await replica.end()
-        replica.ownership.close()
+async def pair(tmp_path_factory):
+    async with two(tmp_path_factory, account_limit=20) as found:
+        for replica in found.both:
+            replica.deploy()
+        yield found
 
 
 async def test_a_call_that_lands_elsewhere_runs_at_its_owner_with_all_that_it_carries(pair):

@@ -7,18 +7,13 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 
 import pytest
-from tests.component.gateway.conftest import Agents
-from tests.component.gateway.test_calls_reach_their_owner import TOKEN, Replica
+from tests.component.gateway.replicas import HELLO, two
 from tests.component.nats_server import NatsServer
 
 from mayfly_gateway.nats_connection import NatsConnection
 from mayfly_gateway.peers.lease import LeaseError
 from mayfly_gateway.peers.leases import Leases, LeaseTimes
-from mayfly_gateway.peers.ownership import Ownership
-from mayfly_gateway.server import Gateway, Replicas
-from mayfly_gateway.settings import Settings
 
-HELLO = ("default", "hello")
 TIMES = LeaseTimes(duration=2.0, renewal=0.2, margin=0.2)
 HOLD = json.dumps({"do": "hold"})
 
@@ -193,31 +188,12 @@ async def test_a_hundred_at_once_are_one_holder_each(store):
 
 @pytest.fixture
 async def pair(store, tmp_path_factory) -> AsyncIterator[SimpleNamespace]:
-    """Two gateways of one function with reserved concurrency 2; `owner` has it."""
-    replicas: list[Replica] = []
-    for uid in ("one", "two"):
-        agents, ownership = Agents(tmp_path_factory.mktemp("s")), Ownership(uid)
-        gateway = Gateway(Settings(port=0, stop_time=0.2, launch_time=5, leave_time=0.05))
-        leases = await store.leases(uid)
-        await gateway.start(agents, replicas=Replicas(ownership=ownership, token=TOKEN, leases=leases))
-        replicas.append(Replica(uid, gateway, agents, ownership))
-        replicas[-1].leases = leases
-    peers = [replica.peer for replica in replicas]
-    for replica in replicas:
-        replica.ownership.set_peers(peers)
-        replica.deploy(reservedConcurrentExecutions=2)
-    owner = next(replica for replica in replicas if replica.ownership.owns(HELLO))
-    other = next(replica for replica in replicas if replica is not owner)
-    yield SimpleNamespace(owner=owner, other=other, store=store)
-    for replica in replicas:
-        await replica.end()
-        replica.ownership.close()
-
-
-async def held(replica: Replica, count: int) -> None:
-    async with asyncio.timeout(10):
-        while sum(agent.held is not None for agent in replica.agents.connected.values()) < count:
-            await asyncio.sleep(0.01)
+    """Two gateways of one function with reserved concurrency 2."""
+    async with two(tmp_path_factory, leases=store.leases, launch_time=5) as found:
+        for replica in found.both:
+            replica.deploy(reservedConcurrentExecutions=2)
+        found.store = store
+        yield found
 
 
 def leave(pair) -> None:
@@ -240,7 +216,7 @@ async def test_what_runs_at_the_former_owner_counts_at_the_new_one(pair):
     first, second, third = [await pair.owner.client() for _ in range(3)]
     first.invoke(HOLD)
     second.invoke(HOLD)
-    await held(pair.owner, 2)
+    await pair.owner.until(lambda: len(pair.owner.agents.holding) == 2)
     third.invoke()
     assert (await third.reply())[0] == 429
     leave(pair)
