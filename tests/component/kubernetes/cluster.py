@@ -9,8 +9,10 @@ from ipaddress import ip_address
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
 from tests.component.kubernetes.agents import PodAgent
-from tests.component.kubernetes.api_server import PODS, VERSIONS, ApiServer, now
+from tests.component.kubernetes.api_server import PODS, VERSIONS, ApiServer
+from tests.component.kubernetes.objects import HELLO, NAMESPACE, pod, running, waiting_pod
 from tests.component.signing import Signer
+from tests.component.waiting import until
 
 from mayfly_gateway.backends.kubernetes.api import Api
 from mayfly_gateway.backends.kubernetes.backend import KubernetesBackend
@@ -20,7 +22,6 @@ from mayfly_gateway.backends.kubernetes.surroundings import Surroundings
 from mayfly_gateway.server import Gateway
 from mayfly_gateway.settings import Settings
 from mayfly_model.conditions import Reason
-from mayfly_model.function import Function
 from mayfly_model.labels import (
     POOL_LABEL,
     POOL_TEMPLATE_ANNOTATION,
@@ -28,17 +29,12 @@ from mayfly_model.labels import (
     VERSION_LABEL,
     instance_labels,
     pod_name,
-    pool_labels,
 )
-from mayfly_model.publishing import applied, latest_version, publication_as
 from mayfly_model.runtime_list import RuntimeImage
 
-NAMESPACE = "shop"
-HELLO = (NAMESPACE, "hello.latest")
 SIGNER = Signer()
 # Another run on this machine has other addresses.
 ADDRESSES = itertools.count(os.getpid() * 32_749)
-NUMBERS = itertools.count(1)
 RUNTIMES = {
     "python3.13": RuntimeImage(
         "python3.13", "python", "3.13", image="python", bootstrap="/var/runtime/bootstrap"
@@ -123,32 +119,6 @@ class Operator:
                 self.server.put(PODS, pod(key, name, revision))
 
 
-def pod(version: tuple[str, str], name: str, revision: str) -> dict:
-    return {
-        "metadata": {
-            "namespace": version[0],
-            "name": name,
-            "labels": instance_labels(function="hello", version=version[1], runtime="python3.13"),
-            "annotations": {REVISION_ANNOTATION: revision},
-        },
-        "status": {"phase": "Pending"},
-    }
-
-
-def waiting_pod(template: str) -> dict:
-    number = next(NUMBERS)
-    return {
-        "metadata": {
-            "namespace": NAMESPACE,
-            "name": f"pool-python3-13-{number}",
-            "labels": pool_labels("python3.13"),
-            "annotations": {POOL_TEMPLATE_ANNOTATION: template},
-            "creationTimestamp": f"2026-11-25T01:{number // 60 % 60:02}:{number % 60:02}Z",
-        },
-        "status": {"phase": "Pending"},
-    }
-
-
 class Kubelet:
     """Runs pods: an agent for each, and what became of it in the pod's status."""
 
@@ -172,10 +142,10 @@ class Kubelet:
         self.server.news.set()
 
     async def sync(self) -> None:
-        for key, pod in tuple(self.server.objects[PODS].items()):
-            if pod["status"]["phase"] == "Pending" and pod["metadata"]["uid"] not in self.agents:
+        for key, each in tuple(self.server.objects[PODS].items()):
+            if each["status"]["phase"] == "Pending" and each["metadata"]["uid"] not in self.agents:
                 await self.start(key)
-        uids = {pod["metadata"]["uid"] for pod in self.server.objects[PODS].values()}
+        uids = {each["metadata"]["uid"] for each in self.server.objects[PODS].values()}
         for uid in self.agents.keys() - uids:
             self.agents.pop(uid).die()
 
@@ -203,15 +173,7 @@ class Kubelet:
 
     def key(self, agent: PodAgent) -> tuple[str, str]:
         pods = self.server.objects[PODS].items()
-        return next(key for key, pod in pods if pod["metadata"]["uid"] == agent.uid)
-
-
-def running(address: str) -> dict:
-    return {
-        "phase": "Running",
-        "podIP": address,
-        "containerStatuses": [{"state": {"running": {"startedAt": now()}}}],
-    }
+        return next(key for key, each in pods if each["metadata"]["uid"] == agent.uid)
 
 
 class Store:
@@ -310,43 +272,11 @@ def instances(replica: Replica) -> int:
     return 0 if target is None else replica.gateway.dispatcher.instances(target)
 
 
-async def until(condition, *, within=10.0) -> None:
-    """Wait for something that happens by itself."""
-    async with asyncio.timeout(within):
-        while not condition():
-            await asyncio.sleep(0.005)
+def wanted(cluster) -> int:
+    """How many instances of hello's `$LATEST` the operator is asked for."""
+    return cluster.server.objects[VERSIONS][HELLO]["spec"].get("instances", 0)
 
 
-def function(name="hello", **spec) -> Function:
-    content = {
-        "runtime": "python3.13",
-        "handler": "app.handler",
-        "code": {"inline": {"app.py": "handler = print"}},
-        **spec,
-    }
-    return Function.model_validate(
-        {
-            "apiVersion": "mayfly.dev/v1beta1",
-            "kind": "Function",
-            "metadata": {"name": name, "namespace": NAMESPACE},
-            "spec": content,
-        }
-    )
-
-
-def version(name="hello", **spec) -> dict:
-    """A `$LATEST`, as the operator makes it."""
-    made = applied(latest_version(function(name, **spec)))
-    return {"metadata": {"namespace": NAMESPACE, "name": f"{name}.latest"}, "spec": made}
-
-
-def published(number: int, name="hello", **spec) -> dict:
-    """A published version, as the operator makes it."""
-    made = publication_as(number, latest_version(function(name, **spec)), 0).spec
-    return {"metadata": {"namespace": NAMESPACE, "name": f"{name}.{number}"}, "spec": applied(made)}
-
-
-def alias(function_version: str, name="hello.live", **spec) -> dict:
-    """An alias, as a person makes it."""
-    said = {"functionName": name.partition(".")[0], "functionVersion": function_version, **spec}
-    return {"metadata": {"namespace": NAMESPACE, "name": name}, "spec": said}
+def placed(replica: Replica) -> dict:
+    """The pods of hello's `$LATEST` that a gateway knows, by uid."""
+    return replica.backend._sites.find(HELLO).placement.placed

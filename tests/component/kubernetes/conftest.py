@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 from tests.component.kubernetes.api_server import VERSIONS, api_server
-from tests.component.kubernetes.cluster import Kubelet, Operator, Replica, Store, version
+from tests.component.kubernetes.cluster import Kubelet, Operator, Replica, Store
+from tests.component.kubernetes.objects import version
 
 
 @pytest.fixture

@@ -5,19 +5,13 @@ import hashlib
 
 import pytest
 from tests.component.kubernetes.api_server import PODS, VERSIONS
-from tests.component.kubernetes.cluster import HELLO, NAMESPACE, SIGNER, instances, until, version
+from tests.component.kubernetes.cluster import SIGNER, instances, placed, wanted
+from tests.component.kubernetes.objects import HELLO, NAMESPACE, version
+from tests.component.waiting import until
 
 from mayfly_gateway.backends.kubernetes.keys import Keys
 from mayfly_gateway.backends.kubernetes.placement import State
 from mayfly_model.publishing import packed
-
-
-def wanted(cluster) -> int:
-    return cluster.server.objects[VERSIONS][HELLO]["spec"].get("instances", 0)
-
-
-def placed(replica):
-    return replica.backend._sites.find(HELLO).placement.placed
 
 
 async def test_a_call_is_served_by_a_pod(cluster):

@@ -3,22 +3,16 @@
 import asyncio
 
 from tests.component.kubernetes.api_server import PODS, VERSIONS
-from tests.component.kubernetes.cluster import HELLO, instances, until, version
+from tests.component.kubernetes.cluster import instances, placed, wanted
+from tests.component.kubernetes.objects import HELLO, version
+from tests.component.waiting import until
 
 from mayfly_gateway.backends.kubernetes.placement import State
-
-
-def wanted(cluster) -> int:
-    return cluster.server.objects[VERSIONS][HELLO]["spec"].get("instances", 0)
 
 
 def retired(cluster) -> set[str]:
     status = cluster.server.objects[VERSIONS][HELLO].get("status", {})
     return {each["uid"] for each in status.get("retired", [])}
-
-
-def placed(replica):
-    return replica.backend._sites.find(HELLO).placement.placed
 
 
 async def served_by_one(cluster) -> tuple:

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 from kubernetes.aio.client import ApiClient, Configuration
 from tests.component.kubernetes.api_server import PODS, VERSIONS, api_server
-from tests.component.kubernetes.cluster import HELLO, NAMESPACE, pod, until, version
+from tests.component.kubernetes.objects import HELLO, NAMESPACE, pod, version
+from tests.component.waiting import until
 from tests.unit.operator_objects import SETTINGS
 
 from mayfly_model.labels import pod_name

@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 from tests.component.kubernetes.api_server import PODS, VERSIONS, api_server
-from tests.component.kubernetes.cluster import NAMESPACE, Kubelet, Replica, Store, until, version
+from tests.component.kubernetes.cluster import Kubelet, Replica, Store
+from tests.component.kubernetes.objects import NAMESPACE, version
 from tests.component.kubernetes.real_operator import RealOperator
+from tests.component.waiting import until
 
 from mayfly_model.labels import POOL_LABEL, VERSION_LABEL
 

@@ -3,13 +3,11 @@
 import asyncio
 
 from tests.component.kubernetes.api_server import PODS, VERSIONS
-from tests.component.kubernetes.cluster import HELLO, NAMESPACE, until, version
+from tests.component.kubernetes.cluster import wanted
+from tests.component.kubernetes.objects import HELLO, NAMESPACE, version
+from tests.component.waiting import until
 
 from mayfly_model.labels import POOL_LABEL, REVISION_ANNOTATION, VERSION_LABEL
-
-
-def wanted(cluster) -> int:
-    return cluster.server.objects[VERSIONS][HELLO]["spec"].get("instances", 0)
 
 
 def status(cluster) -> dict:

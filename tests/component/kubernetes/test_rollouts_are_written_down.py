@@ -1,7 +1,8 @@
 """How far a rollout is stands in the Alias's status, so that whoever owns the function next goes on there."""
 
 from tests.component.kubernetes.api_server import ALIASES, VERSIONS
-from tests.component.kubernetes.cluster import NAMESPACE, alias, published, until
+from tests.component.kubernetes.objects import NAMESPACE, alias, published
+from tests.component.waiting import until
 
 from mayfly_gateway.routes import Route
 

@@ -1,7 +1,8 @@
 """Published Versions have pods of their own, and Aliases lead to them as the cluster says."""
 
 from tests.component.kubernetes.api_server import ALIASES, PODS, VERSIONS
-from tests.component.kubernetes.cluster import NAMESPACE, alias, published, until, version
+from tests.component.kubernetes.objects import NAMESPACE, alias, published, version
+from tests.component.waiting import until
 
 from mayfly_model.labels import VERSION_LABEL
 

@@ -4,15 +4,9 @@ import asyncio
 import itertools
 
 from tests.component.kubernetes.api_server import PODS, VERSIONS
-from tests.component.kubernetes.cluster import HELLO, NAMESPACE, instances, until, version
-
-
-def wanted(cluster) -> int:
-    return cluster.server.objects[VERSIONS][HELLO]["spec"].get("instances", 0)
-
-
-def placed(replica):
-    return replica.backend._sites.find(HELLO).placement.placed
+from tests.component.kubernetes.cluster import instances, placed, wanted
+from tests.component.kubernetes.objects import HELLO, NAMESPACE, version
+from tests.component.waiting import until
 
 
 async def test_a_version_with_much_code_is_followed(cluster):
