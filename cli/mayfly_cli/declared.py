@@ -11,10 +11,10 @@ from typing import Any
 
 from mayfly_gateway.backends.local import project
 from mayfly_model.documents import Document, read_documents
-from mayfly_model.function import API_VERSION, Function
+from mayfly_model.function import Function
+from mayfly_model.labels import GROUP
 from mayfly_model.manifest import Manifests, ParsedFunction
 
-_GROUP = API_VERSION.partition("/")[0] + "/"
 _VALUES = ("Secret", "ConfigMap")
 _READY_KINDS = frozenset({"Function", "Version", "Alias"})
 
@@ -60,7 +60,7 @@ class Declared:
     @property
     def is_ours(self) -> bool:
         """Whether it is of a kind of Mayfly's."""
-        return str(self.data.get("apiVersion", "")).startswith(_GROUP)
+        return str(self.data.get("apiVersion", "")).startswith(f"{GROUP}/")
 
     def with_archive(self, sha256: str) -> "Declared":
         """The same Function with an uploaded archive as its code."""

@@ -14,8 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mayfly_model.function import API_VERSION
-from mayfly_model.labels import CLI_FIELD_MANAGER
+from mayfly_model.labels import CLI_FIELD_MANAGER, GROUP
 
 REQUEST_TIME = 30
 """Seconds for one request to the API server."""
@@ -30,7 +29,6 @@ Json = Mapping[str, Any]
 Key = tuple[str, str]
 """Kind and name of an object, within a namespace."""
 
-_GROUP = API_VERSION.partition("/")[0]
 _FORWARDING = re.compile(r"Forwarding from (127\.0\.0\.1:\d+)")
 
 
@@ -67,7 +65,7 @@ class Kubectl:
 
     def ours(self, namespace: str, keys: Iterable[Key]) -> dict[Key, Json]:
         """Objects of Mayfly's kinds as the cluster has them; those that it does not have are left out."""
-        names = (f"{kind.lower()}.{_GROUP}/{name}" for kind, name in keys)
+        names = (f"{kind.lower()}.{GROUP}/{name}" for kind, name in keys)
         words = ("--ignore-not-found", "--output=json", f"--namespace={namespace}")
         return _by_key(self._run("get", *names, *words, f"--request-timeout={REQUEST_TIME}s"))
 
