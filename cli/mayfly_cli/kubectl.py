@@ -89,7 +89,10 @@ class Kubectl:
             watchdog = threading.Timer(FORWARD_TIME, process.kill)
             watchdog.start()
             try:
-                yield f"http://{_forwarding(process)}"
+                where = _forwarding(process)
+                # What goes over it may take longer.
+                watchdog.cancel()
+                yield f"http://{where}"
             finally:
                 watchdog.cancel()
                 process.terminate()
