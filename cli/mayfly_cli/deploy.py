@@ -202,9 +202,13 @@ def wait(kubectl: Kubectl, objects: Iterable[Declared], timeout: float) -> int:
 def states(kubectl: Kubectl, objects: Iterable[Declared]) -> Iterator[tuple[Declared, Readiness]]:
     """How each is doing."""
     for namespace, group in grouped(objects).items():
-        found = kubectl.ours(namespace, [each.key for each in group])
-        for each in group:
-            yield each, readiness(found.get(each.key))
+        try:
+            found = kubectl.ours(namespace, [each.key for each in group])
+        except KubectlFailed as error:
+            # All is applied by now: a cluster that does not answer just now is asked again.
+            yield from ((each, Readiness(False, "Unknown", str(error))) for each in group)
+        else:
+            yield from ((each, readiness(found.get(each.key))) for each in group)
 
 
 def say(each: Declared, found: Readiness) -> None:

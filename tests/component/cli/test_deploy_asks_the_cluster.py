@@ -1,12 +1,23 @@
 """What `mayfly deploy` does with what kubectl answers, told by a stand-in that answers what a cluster seldom does."""
 
+import json
 import os
 import threading
 
 import pytest
 from tests.component.agent_process import eventually
 
+from mayfly_cli import declared, deploy
 from mayfly_cli.kubectl import Kubectl
+
+READY = {"type": "Ready", "status": "True", "reason": "Available", "observedGeneration": 1}
+FUNCTION = {
+    "apiVersion": "mayfly.dev/v1beta1",
+    "kind": "Function",
+    "metadata": {"name": "hello"},
+    "spec": {"runtime": "python3.11", "handler": "app.handler", "code": {"inline": {"app.py": ""}}},
+}
+LOST = "echo 'Unable to connect to the server: EOF' >&2; exit 1"
 
 
 @pytest.fixture
@@ -24,6 +35,13 @@ def kubectl(tmp_path, monkeypatch):
     return stand_in
 
 
+@pytest.fixture
+def objects(tmp_path):
+    """What a folder with one function declares."""
+    (tmp_path / "function.yaml").write_text(json.dumps(FUNCTION))
+    return declared.read([tmp_path / "function.yaml"], namespace="shop")
+
+
 def watchdogs():
     return [each for each in threading.enumerate() if isinstance(each, threading.Timer)]
 
@@ -34,3 +52,24 @@ def test_a_way_that_stands_may_be_used_for_as_long_as_it_takes(kubectl):
     with program.forwarded("mayfly-system", "mayfly-gateway", "http") as url:
         assert url == "http://127.0.0.1:4711"
         eventually(lambda: watchdogs() == before)
+
+
+def test_a_cluster_that_does_not_answer_once_is_asked_again(kubectl, objects, tmp_path, capsys):
+    (tmp_path / "answer").write_text(
+        json.dumps(
+            FUNCTION | {"metadata": {"name": "hello", "generation": 1}, "status": {"conditions": [READY]}}
+        )
+    )
+    program = kubectl(
+        f"[ -e {tmp_path}/asked ] && exec cat {tmp_path}/answer\ntouch {tmp_path}/asked\n{LOST}"
+    )
+    assert deploy.wait(program, objects, 60) == 0
+    assert "function hello is ready" in capsys.readouterr().out
+
+
+def test_a_cluster_that_does_not_answer_any_more_leaves_open_what_became_of_a_function(
+    kubectl, objects, capsys
+):
+    assert deploy.wait(kubectl(LOST), objects, 0) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert told == "error: function hello is not ready: Unknown: Unable to connect to the server: EOF"
