@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.component.agent_process import eventually, running, serving
+from tests.component.pace import a_moment
 
 STRAIGHT = "respond(b'x')"
 SLEEP = "import time; time.sleep(60)"
@@ -55,7 +56,7 @@ say('all there')
     eventually(lambda: len(agent.survivors()) > 200)
     answer = agent.gateway.end(agent.gateway.payload())
     assert answer.error["errorType"] == "Sandbox.Timedout"
-    assert answer.seconds < 1.3
+    assert answer.seconds < 1 + 2 * a_moment()
     assert agent.survivors() == []
     works(agent)
 
@@ -76,7 +77,7 @@ def test_children_that_hold_the_log_open_hold_up_nothing(agent):
     )
     answer = agent.gateway.end(agent.gateway.payload())
     assert answer.error["errorType"] == "Runtime.ExitError"
-    assert answer.seconds < 0.5
+    assert answer.seconds < a_moment()
     agent.logged("REPORT", request_id)
     works(agent)
 
@@ -112,7 +113,7 @@ respond(b'x')
 def test_a_runtime_that_stops_itself_is_timed_out(agent):
     answer = agent.invoke("import signal; os.kill(os.getpid(), signal.SIGSTOP)")
     assert answer.error["errorType"] == "Sandbox.Timedout"
-    assert answer.seconds < 1.3
+    assert answer.seconds < 1 + a_moment()
     works(agent)
 
 
@@ -262,7 +263,7 @@ def test_a_flood_that_nobody_reads_delays_no_timeout_and_fills_no_memory(what):
         works(agent)
         answer = agent.invoke(f"flood = ({what}) * 4096\nwhile True: os.write(1, flood)")
         assert answer.error["errorType"] == "Sandbox.Timedout"
-        assert 1 <= answer.seconds < 1.3
+        assert 1 <= answer.seconds < 1 + a_moment()
         for _ in range(20):
             assert agent.invoke(f"os.write(1, b'\\xff' * 60000); {STRAIGHT}").text == "x"
         assert resident(agent) < 40
@@ -273,7 +274,7 @@ def test_a_flood_that_nobody_reads_delays_no_timeout_and_fills_no_memory(what):
 
 def test_a_flood_that_is_read_delays_no_timeout(agent):
     answer = agent.invoke("flood = (b'x' * 99 + b'\\n') * 640\nwhile True: os.write(1, flood)", tail=True)
-    assert 1 <= answer.seconds < 1.3
+    assert 1 <= answer.seconds < 1 + a_moment()
     assert len(answer.tail) <= 4096
     assert b"Task timed out" in answer.tail
     works(agent)
