@@ -77,24 +77,24 @@ def hooks():
     kubectl("delete", "--filename=-", "--ignore-not-found", stdin=manifest)
 
 
-@pytest.mark.parametrize("account", PERMISSIONS.keys() - HOOKS)
+@pytest.mark.parametrize("account", sorted(PERMISSIONS.keys() - HOOKS))
 def test_an_account_may_do_what_is_listed(account):
     assert own(account, SYSTEM) == expected(account, "cluster", "release")
 
 
-@pytest.mark.parametrize("account", PERMISSIONS.keys() - HOOKS)
+@pytest.mark.parametrize("account", sorted(PERMISSIONS.keys() - HOOKS))
 def test_elsewhere_it_may_do_what_is_listed_for_the_whole_cluster(account):
     assert own(account, "default") == expected(account, "cluster")
 
 
 @pytest.mark.usefixtures("hooks")
-@pytest.mark.parametrize("account", HOOKS)
+@pytest.mark.parametrize("account", sorted(HOOKS))
 def test_a_hook_may_do_what_is_listed(account):
     assert own(account, SYSTEM) == expected(account, "cluster", "release")
     assert own(account, "default") == expected(account, "cluster")
 
 
-@pytest.mark.parametrize("account", [*HOOKS, "default"])
+@pytest.mark.parametrize("account", [*sorted(HOOKS), "default"])
 def test_between_hooks_their_accounts_may_do_nothing_nor_may_the_default_one(account):
     assert own(account, SYSTEM) == {}
 
