@@ -205,8 +205,12 @@ class Client:
         return status, headers.get("x-amz-executed-version")
 
     async def ended(self) -> bytes:
-        """What came until the gateway ended the connection."""
-        return await self.reader.read()
+        """What came until the gateway ended the connection, which resets it for who is sending still."""
+        came = []
+        with contextlib.suppress(ConnectionResetError):
+            while data := await self.reader.read(65536):
+                came.append(data)
+        return b"".join(came)
 
 
 class World:
