@@ -56,7 +56,7 @@ def hides(directory):
     entries = os.listdir(directory)  # noqa: PTH208 - pathlib would have to be imported
     modules = {name.partition(".")[0] for name in sys.modules}
     return not modules.isdisjoint(entry.partition(".")[0] for entry in entries) or any(
-        entry.startswith("lib") and ".so" in entry for entry in entries
+        (entry.startswith("lib") and ".so" in entry) or entry == "glibc-hwcaps" for entry in entries
     )
 
 

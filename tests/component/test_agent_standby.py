@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -181,7 +182,11 @@ def package_of_json() -> dict[str, str]:
     return {f"json/{each.name}": each.read_text() for each in Path(json.__file__).parent.glob("*.py")}
 
 
-@pytest.mark.parametrize("files", [package_of_json(), {"libz.so.1": ""}], ids=["json", "libz.so.1"])
+@pytest.mark.parametrize(
+    "files",
+    [package_of_json(), {"libz.so.1": ""}, {"glibc-hwcaps/x": ""}],
+    ids=["json", "libz.so.1", "glibc-hwcaps"],
+)
 def test_code_that_hides_what_is_imported_already_gets_a_new_process(
     image: PythonImage, files: dict[str, str]
 ) -> None:
@@ -203,15 +208,19 @@ def test_code_that_hides_what_the_client_needs_fails_as_it_does_in_a_new_process
         assert pid not in [child.pid for child in psutil.Process(agent.process.pid).children()]
 
 
-def test_a_folder_of_libraries_that_was_not_there_gets_a_new_process(image: PythonImage) -> None:
+@pytest.mark.parametrize(("file", "fresh"), [("libx.so.2", True), ("helper.py", False)])
+def test_a_folder_of_libraries_that_was_not_there_gets_a_new_process(
+    image: PythonImage, file: str, fresh: bool
+) -> None:
     folder = image.task / "lib"
     with waiting(image) as (agent, pid):
         folder.mkdir()
+        (folder / file).touch()
         try:
             image.become(agent, PID)
-            assert int(agent.invoke("{}").text) != pid
+            assert (int(agent.invoke("{}").text) != pid) == fresh
         finally:
-            folder.rmdir()
+            shutil.rmtree(folder)
 
 
 def test_a_handler_that_lists_its_folder_finds_its_own_code_alone(image: PythonImage) -> None:

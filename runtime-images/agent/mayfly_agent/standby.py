@@ -54,7 +54,7 @@ class Standby:
             "AWS_LAMBDA_RUNTIME_API": runtime_api,
             "MAYFLY_STANDBY_FD": str(STANDBY),
         }
-        self._libraries = libraries(description.environment)
+        self._missing = missing(description.environment)
         # A message is there whole or not at all, and the agent never waits.
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.setblocking(False)
@@ -97,7 +97,7 @@ class Standby:
     def _fits(self, spawn: Spawn) -> bool:
         return (
             fits(self._description, spawn)
-            and libraries(spawn.environment) == self._libraries
+            and not any(map(has_libraries, self._missing))
             and os.access(spawn.directory, os.X_OK)
             and os.path.isdir(spawn.directory)
         )
@@ -119,6 +119,16 @@ def decisive(description: Description, environment: dict[str, str]) -> dict[str,
     return {k: value for k, value in environment.items() if k in names or k.startswith(prefixes)}
 
 
-def libraries(environment: dict[str, str]) -> list[str]:
-    """The folders of libraries that there are: one that was missing is never searched by a process that runs."""
-    return [folder for folder in environment.get("LD_LIBRARY_PATH", "").split(":") if os.path.isdir(folder)]
+def missing(environment: dict[str, str]) -> list[str]:
+    """The folders of libraries that are not there. A process that has looked there once never looks again."""
+    return [
+        folder for folder in environment.get("LD_LIBRARY_PATH", "").split(":") if not os.path.isdir(folder)
+    ]
+
+
+def has_libraries(folder: str) -> bool:
+    """Whether a program that starts now would find libraries there."""
+    try:
+        return any(".so" in name or name == "glibc-hwcaps" for name in os.listdir(folder))
+    except OSError:
+        return False
