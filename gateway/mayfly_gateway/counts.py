@@ -89,8 +89,13 @@ class Counts:
     # What others have started.
 
     def adopt(self, target: Target, instance_id: str) -> Callable[[], None]:
-        """Count as busy an instance that may run another gateway's invocations, until what is returned is called."""
-        self._elsewhere.count(target.function, instance_id, target.concurrency)
+        """Count as busy an instance that may run another gateway's invocations, until what is returned is called.
+
+        Only where concurrency is reserved. What the others share is not counted so strictly: after a restart a thousand
+        idle instances would have the whole namespace's calls refused.
+        """
+        if self.is_reserved(target.function):
+            self._elsewhere.count(target.function, instance_id, target.concurrency)
         return partial(self._elsewhere.known, instance_id)
 
     def take_over(self, function: FunctionKey, running: Mapping[str, int], own: Collection[str]) -> None:

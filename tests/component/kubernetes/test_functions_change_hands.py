@@ -114,3 +114,15 @@ async def test_a_call_outlives_a_change_that_is_taken_back_at_once(cluster):
     await until(lambda: wanted(cluster) == 1)
     cluster.operator.reconcile()
     assert (await call)[2] == {"n": 1}
+
+
+async def test_instances_that_are_being_adopted_take_nothing_from_what_the_namespace_shares(cluster):
+    first = await cluster.replica()
+    assert (await first.invoke())[0] == 200
+    (agent,) = cluster.kubelet.agents.values()
+    agent.free.clear()
+    first.owners.change(False)
+    second = await cluster.replica(account_limit=1)
+    await until(lambda: [each.state for each in placed(second).values()] == [State.PROBED])
+    assert (await second.invoke())[0] == 200
+    agent.free.set()
