@@ -25,6 +25,7 @@ class Invoke:
 
     `run(target, call, payload, on_answer)` runs the function, here or where its owner is.
     `forwarding_token` is what the gateways of one installation know each other by, None where there is only one.
+    `ready()` says whether all functions are known, so that one that is not does not exist.
     `is_stale(target, resume)`, if given, says whether the function must be brought up to date first; the call goes on
     when `resume` is called.
     """
@@ -37,7 +38,9 @@ class Invoke:
         settings: Settings,
         forwarding_token: str | None = None,
         is_stale: IsStale | None = None,
+        ready: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._ready = ready
         self._is_stale = is_stale
         self._catalogue = catalogue
         self._run = run
@@ -103,6 +106,8 @@ class Invoke:
     def _not_found(self, call: Call) -> LambdaError:
         if call.forwarded:
             return MisdirectedRequestException("The function is not known here yet, or not any more.")
+        if not self._ready():
+            return ServiceUnavailableException("The gateway does not know the functions yet: try again.")
         reference = call.reference
         qualifier = reference.qualifier or LATEST
         return function_not_found(function_arn(self._cluster, call.namespace, reference.name, qualifier))

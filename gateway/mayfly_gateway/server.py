@@ -113,6 +113,7 @@ class Gateway:
             settings=settings,
             forwarding_token=None if replicas is None else replicas.token,
             is_stale=is_stale,
+            ready=ready,
         )
         bodies = Bodies(bounds.buffered_bodies)
         app = application(

@@ -57,7 +57,7 @@ async def test_a_gateway_that_does_not_know_the_others_yet_takes_nothing(cluster
     cluster.server.requests.clear()
     second = await cluster.replica(serves=False, owners_known=known)
     await until(lambda: cluster.server.requests.count(("GET", PODS)) == 2)
-    assert (await second.invoke())[0] == 404
+    assert (await second.invoke())[0] == 503
     assert ("GET", VERSIONS) not in cluster.server.requests
     assert not second.backend.ready()
     second.owners.mine = False
