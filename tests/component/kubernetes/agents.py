@@ -47,9 +47,12 @@ class PodAgent:
         with contextlib.suppress(BlockingIOError):
             connection, _ = self.listener.accept()
             loop = asyncio.get_running_loop()
-            arrival = loop.create_task(loop.connect_accepted_socket(lambda: Connection(self), connection))
+            arrival = loop.create_task(loop.connect_accepted_socket(self.connection, connection))
             self.arrivals.add(arrival)
             arrival.add_done_callback(self.arrivals.discard)
+
+    def connection(self) -> "Connection":
+        return Connection(self)
 
     def expire(self) -> None:
         """Its time in a pool is over: it ends, unless it was claimed."""

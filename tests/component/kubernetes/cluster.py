@@ -127,6 +127,7 @@ class Kubelet:
         self.paused = False
         self.ended = False
         self.agents: dict[str, PodAgent] = {}
+        self.agent = PodAgent
         self.script = lambda agent: None
 
     async def run(self) -> None:
@@ -152,7 +153,7 @@ class Kubelet:
     async def start(self, key: tuple[str, str]) -> PodAgent:
         address = str(ip_address("127.16.0.1") + next(ADDRESSES) % 2**23)
         uid = self.server.objects[PODS][key]["metadata"]["uid"]
-        agent = self.agents[uid] = PodAgent(uid, address)
+        agent = self.agents[uid] = self.agent(uid, address)
         self.script(agent)
         agent.on_close = lambda: self.end(key, exit_code=0, reason="Completed")
         await agent.listen()
@@ -220,13 +221,13 @@ class Owners:
 class Replica:
     """One gateway of the cluster."""
 
-    def __init__(self, server: ApiServer, store: Store, fetch) -> None:
+    def __init__(self, server: ApiServer, store: Store, fetch=None, owners=None) -> None:
         self.server = server
-        self.owners = Owners()
+        self.owners = owners or Owners()
         self.packages = Packages(store, fetch)
         self.session = aiohttp.ClientSession()
 
-    async def start(self, owners_known=None, doubt=5.0, **settings) -> None:
+    async def start(self, owners_known=None, doubt=5.0, peers=None, **settings) -> None:
         configuration = Configuration()
         configuration.host = self.server.url
         self.gateway = Gateway(Settings(**{"port": 0, "stop_time": 0.2, "launch_time": 10.0, **settings}))
@@ -242,11 +243,13 @@ class Replica:
                 doubt=doubt,
             )
         )
-        await self.gateway.start(self.backend, ready=self.backend.ready, on_rollout=self.backend.rollout)
+        await self.gateway.start(
+            self.backend, ready=self.backend.ready, on_rollout=self.backend.rollout, replicas=peers
+        )
         dispatcher = self.gateway.dispatcher
         self.backend.start(
             adopt=dispatcher.adopt,
-            let_go=dispatcher.let_go,
+            let_go=self.gateway.let_go,
             retire=dispatcher.retire,
             owners_known=owners_known,
         )
