@@ -18,7 +18,7 @@ from mayfly_gateway.counts import Counts, Epoch, LapsedError
 from mayfly_gateway.elsewhere import FunctionKey
 from mayfly_gateway.fleet import Fleet, FleetEvents
 from mayfly_gateway.invoke import Run
-from mayfly_gateway.pool import NO_DIGEST, Invocation, LiveInstance, Pool
+from mayfly_gateway.pool import NO_DIGEST, SHARED, Invocation, LiveInstance, Pool
 from mayfly_gateway.provision import Provisioned
 from mayfly_gateway.request import Call
 from mayfly_gateway.settings import Settings
@@ -38,7 +38,7 @@ OnReport = Callable[[Target, bytes], None]
 _GRACE = 2.0
 """How much later than the function's timeout, in seconds, the agent's answer may come."""
 _ATTEMPTS = 5
-_ELSEWHERE = (409, 503)
+_BUSY, _CLOSING = 409, 503
 
 _log = logging.getLogger(__name__)
 
@@ -185,7 +185,7 @@ class Dispatcher:
         if pool is None:
             return
         for live in pool.cast_off():
-            self._release_adrift(pool, live)
+            self._release_shared(pool, live)
         for invocation in pool.give_up():
             self._calls.pass_on(pool.target, invocation)
 
@@ -298,23 +298,31 @@ class Dispatcher:
         if pool.release(live, now):
             if pool.waiting:
                 self._serve(pool)
-        elif pool.adrift:
-            self._release_adrift(pool, live)
+        elif pool.adrift or live.digest == SHARED:
+            self._release_shared(pool, live)
         else:
             self._fleet.retire(pool, live)
 
-    def _release_adrift(self, pool: Pool, live: LiveInstance) -> None:
-        """Let an instance go once none of its lanes is busy."""
-        if all(lane.invocation is None for lane in live.lanes):
+    def _release_shared(self, pool: Pool, live: LiveInstance) -> None:
+        """Let an instance go, which another gateway may use, once none of its lanes is busy with calls of ours."""
+        if any(lane.invocation is not None for lane in live.lanes):
+            return
+        if pool.adrift:
             self._fleet.let_go(pool, live)
+        else:
+            self._fleet.leave(pool, live)
 
     def _on_refused(self, pool: Pool, live: LiveInstance, status: int) -> None:
-        """The instance is of no more use. Busy or closing, it leaves the call to others; else the fault is ours."""
+        """Closing, it is of no more use, and busy with another gateway's call; else the fault is ours."""
         _log.warning("an instance of %s refused an invocation: HTTP %d", pool.target.arn, status)
-        invocation = self._fleet.destroy(pool, live)
+        if status == _BUSY:
+            invocation = pool.share(live)
+            self._release_shared(pool, live)
+        else:
+            invocation = self._fleet.destroy(pool, live)
         if invocation is None:
             return
-        if status in _ELSEWHERE:
+        if status in (_BUSY, _CLOSING):
             self._again(pool, invocation)
         else:
             self._calls.answer(

@@ -93,6 +93,12 @@ class Fleet:
             lane.connection.abort()
             pool.drop(lane)
 
+    def leave(self, pool: Pool, live: LiveInstance) -> None:
+        """As `let_go`, and the backend offers it again once whoever uses it is done."""
+        self.let_go(pool, live)
+        if not self._closed:
+            self._begin(self._backend.leave(live.id), self._removals)
+
     def inquire(self, live: LiveInstance, on_answer: Callable[[bool], None]) -> None:
         """Find out whether an instance that was lost had been killed for its memory."""
         self._begin(self._inquire(live.id, on_answer), self._removals)

@@ -22,6 +22,8 @@ from mayfly_model.errors import LambdaError
 
 NO_DIGEST = ""
 """Of an instance whose content is not served, whatever that is."""
+SHARED = "?"
+"""Of an instance that another gateway uses as well."""
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
 
@@ -191,6 +193,15 @@ class Pool:
         if live in self.idle:
             self.idle.remove(live)
         invocation, live.invocation = live.invocation, None
+        return invocation
+
+    def share(self, live: LiveInstance) -> Invocation | None:
+        """Give an instance that another gateway uses no more calls; returns the one that this lane had."""
+        invocation = live.invocation
+        for lane in live.lanes:
+            lane.digest = SHARED
+            if lane is live or lane.invocation is None:
+                self.drop(lane)
         return invocation
 
     def close(self, live: LiveInstance, deadline: float) -> None:

@@ -18,7 +18,8 @@ from tests.cluster.accounts import KUBECTL, Account, function, until
 VERSIONS = 6
 MOVES = 100
 RATE = 100
-"""Calls per second."""
+"""Calls per second, as far as `CALLERS` at once can make them."""
+CALLERS = 64
 LATE = 1.0
 """Seconds within which every gateway follows an alias."""
 
@@ -213,6 +214,7 @@ def api():
         proxy.stdout.close()
 
 
+@pytest.mark.timeout(300)
 def test_an_alias_moved_a_hundred_times_under_load_fails_no_call_and_is_followed_at_once(
     account: Account, api
 ):
@@ -225,7 +227,7 @@ def test_an_alias_moved_a_hundred_times_under_load_fails_no_call_and_is_followed
     known(account, "live")
     settled(account, 1)
     calls, failures, stop = [], [], threading.Event()
-    client = account.client()
+    client, free = account.client(), threading.Semaphore(CALLERS)
 
     def call():
         sent = time.monotonic()
@@ -235,15 +237,18 @@ def test_an_alias_moved_a_hundred_times_under_load_fails_no_call_and_is_followed
             failures.append(repr(error)[:300])
         else:
             calls.append((sent, time.monotonic(), number))
+        finally:
+            free.release()
 
     def load(pool):
         due = time.monotonic()
         while not stop.is_set():
+            free.acquire()
             pool.submit(call)
             due += 1 / RATE
             stop.wait(max(0.0, due - time.monotonic()))
 
-    with concurrent.futures.ThreadPoolExecutor(64) as pool:
+    with concurrent.futures.ThreadPoolExecutor(CALLERS) as pool:
         loading = threading.Thread(target=load, args=(pool,))
         loading.start()
         began = time.monotonic()

@@ -71,6 +71,10 @@ class Backend(Protocol):
         """
         ...
 
+    async def leave(self, instance_id: str) -> None:
+        """Leave the instance to another gateway that uses it as well; it is offered again, to be adopted when free."""
+        ...
+
     async def close(self) -> None:
         """End every instance and release what the backend holds."""
         ...

@@ -160,6 +160,9 @@ class Agents:
     async def out_of_memory(self, instance_id: str) -> bool:
         return self.killed_for_memory
 
+    async def leave(self, instance_id: str) -> None:
+        await self.destroy(instance_id)
+
     async def destroy(self, instance_id: str) -> None:
         if instance_id not in self.destroyed:
             self.destroyed.append(instance_id)

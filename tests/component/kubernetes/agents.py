@@ -30,6 +30,7 @@ class PodAgent:
         self.free = asyncio.Event()
         self.free.set()
         self.invocations: list[tuple[bytes, bytes]] = []
+        self.held: list[tuple[Connection, bytes]] = []
         self.connections: set[Connection] = set()
         self.answer: tuple[int, dict] = (200, {})
         self.listener: socket.socket | None = None
@@ -70,18 +71,27 @@ class PodAgent:
         for connection in tuple(self.connections):
             connection.transport.abort()
 
+    def release(self) -> None:
+        """Have what is held answered."""
+        self.free.set()
+        held, self.held = self.held, []
+        for connection, body in held:
+            connection.finish(body)
+
     @property
     def token(self) -> str | None:
         return None if self.specialised is None else self.specialised["token"]
 
 
 class Connection(asyncio.Protocol):
-    """What an invocation does stands in its payload's `do`: echo (the default), hold (until the agent is told)."""
+    """What an invocation does stands in its payload's `do`: echo (the default), or hold.
+
+    What is held is answered when the agent is told to `release`; until then it takes no other invocation.
+    """
 
     def __init__(self, agent: PodAgent) -> None:
         self.agent = agent
         self.buffer = b""
-        self.held: list[bytes] = []
 
     def connection_made(self, transport) -> None:
         self.transport = transport
@@ -149,19 +159,16 @@ class Connection(asyncio.Protocol):
             self.reply(200, {"revision": told["revision"], "versionName": told.get("versionName", "")})
 
     def invoke(self, body: bytes) -> None:
+        if self.agent.held:
+            self.reply(409, {"reason": "Busy"})
+            return
         content = json.loads(body)
         self.agent.invocations.append((self.agent.uid.encode(), body))
         if isinstance(content, dict) and content.get("do") == "hold":
-            self.held.append(body)
+            self.agent.held.append((self, body))
             self.agent.free.clear()
         else:
             self.finish(body)
-
-    def release(self) -> None:
-        self.agent.free.set()
-        for body in self.held:
-            self.finish(body)
-        self.held.clear()
 
     def finish(self, body: bytes) -> None:
         self.transport.write(

@@ -126,3 +126,19 @@ async def test_instances_that_are_being_adopted_take_nothing_from_what_the_names
     await until(lambda: [each.state for each in placed(second).values()] == [State.PROBED])
     assert (await second.invoke())[0] == 200
     agent.free.set()
+
+
+async def test_two_gateways_that_both_take_themselves_for_the_owner_end_no_call_of_each_other(cluster):
+    one = await cluster.replica()
+    assert (await one.invoke())[0] == 200
+    (agent,) = cluster.kubelet.agents.values()
+    other = await cluster.replica()
+    await until(lambda: instances(other) == 1)
+    held = asyncio.create_task(other.invoke('{"do": "hold"}'))
+    await until(lambda: agent.held)
+    assert (await one.invoke('{"n": 1}'))[2] == {"n": 1}
+    assert placed(one)[agent.uid].state is State.PROBED
+    agent.release()
+    assert (await held)[0] == 200
+    await until(lambda: instances(one) == 2)
+    assert not cluster.server.objects[VERSIONS][HELLO].get("status", {}).get("retired")

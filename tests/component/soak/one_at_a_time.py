@@ -7,17 +7,22 @@ from collections import Counter
 
 from tests.component.kubernetes.agents import Connection, PodAgent
 
-TIMES = (0.001, 0.01, 0.05, 0.2)
+TIMES = (0.001, 0.01, 0.05, 0.2, 0.001, 0.01, 0.05, 0.2, 0.001, 0.01, 0.05, 0.2, 3.0)
+"""Seconds; the longest is longer than a pod that is of no use is left alone."""
 
 
 class OneAtATime(PodAgent):
-    """One agent; all of them count in `executed` how often each invocation has reached one."""
+    """One agent; all of them count in `executed` how often each invocation has reached one.
+
+    `running`: the invocation that it runs.
+    """
 
     def __init__(self, uid: str, address: str, executed: Counter[int], chance: random.Random) -> None:
         super().__init__(uid, address)
         self.executed = executed
         self.chance = chance
         self.closing = False
+        self.running: int | None = None
 
     def connection(self) -> "Served":
         return Served(self)
@@ -55,7 +60,8 @@ class Served(Connection):
         elif not self.agent.free.is_set():
             self.reply(409, {"reason": "Busy"})
         else:
-            self.agent.executed[json.loads(body)["n"]] += 1
+            self.agent.running = json.loads(body)["n"]
+            self.agent.executed[self.agent.running] += 1
             self.occupy(
                 self.agent.chance.choice(TIMES), lambda: self.transport.is_closing() or self.finish(body)
             )
@@ -65,6 +71,7 @@ class Served(Connection):
 
         def over() -> None:
             self.agent.free.set()
+            self.agent.running = None
             then()
 
         asyncio.get_running_loop().call_later(seconds, over)

@@ -154,6 +154,10 @@ class KubernetesBackend:
         if self._sites.mark(instance_id, State.LOST) is None:
             self._claims.fail(instance_id)
 
+    async def leave(self, instance_id: str) -> None:
+        """Have the pod asked again what it is: another gateway took itself for its owner, or is it."""
+        self._sites.mark(instance_id, State.UNKNOWN)
+
     def provisioned(self, target: Target, state: Provisioned | None) -> None:
         """Write down how far a version's provisioned instances are; None if none are asked for."""
         site = self._sites.find(version_key(target))

@@ -132,6 +132,10 @@ class LocalBackend:
             self._ending[instance_id] = asyncio.create_task(self._end(self._agents[instance_id]))
         await asyncio.shield(self._ending[instance_id])
 
+    async def leave(self, instance_id: str) -> None:
+        """As `destroy`: nobody else uses what is here."""
+        await self.destroy(instance_id)
+
     async def close(self) -> None:
         """End every instance, then every stray, and remove the directory."""
         await self._spares.close()
