@@ -38,7 +38,7 @@ OnReport = Callable[[Target, bytes], None]
 _GRACE = 2.0
 """How much later than the function's timeout, in seconds, the agent's answer may come."""
 _ATTEMPTS = 5
-_BUSY, _CLOSING = 409, 503
+_ELSEWHERE = (409, 503)
 
 _log = logging.getLogger(__name__)
 
@@ -313,16 +313,16 @@ class Dispatcher:
             self._fleet.leave(pool, live)
 
     def _on_refused(self, pool: Pool, live: LiveInstance, status: int) -> None:
-        """Closing, it is of no more use, and busy with another gateway's call; else the fault is ours."""
+        """Busy or closing, it may run another gateway's call, and leaves ours to others; else the fault is ours."""
         _log.warning("an instance of %s refused an invocation: HTTP %d", pool.target.arn, status)
-        if status == _BUSY:
+        if status in _ELSEWHERE:
             invocation = pool.share(live)
             self._release_shared(pool, live)
         else:
             invocation = self._fleet.destroy(pool, live)
         if invocation is None:
             return
-        if status in (_BUSY, _CLOSING):
+        if status in _ELSEWHERE:
             self._again(pool, invocation)
         else:
             self._calls.answer(

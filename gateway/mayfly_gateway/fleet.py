@@ -131,8 +131,15 @@ class Fleet:
                 self._events.ready(pool, live)
             return
         live.deadline = self._loop.time() + _CLOSING_GRACE
-        if not live.connection.control(agent_calls.close(live.token), _ignore):
+        if not live.connection.control(agent_calls.close(live.token), partial(self._on_closed, pool, live)):
             live.connection.abort()
+
+    def _on_closed(self, pool: Pool, live: LiveInstance, status: int, content: bytes) -> None:
+        """The agent's end shows by its connection, unless it runs another gateway's call first."""
+        if greeting.is_busy(content):
+            self.leave(pool, live)
+        elif status:
+            self._backend.ending(live.id)
 
     async def _inquire(self, instance_id: str, on_answer: Callable[[bool], None]) -> None:
         on_answer(await self._backend.out_of_memory(instance_id))
@@ -292,7 +299,3 @@ class Fleet:
 def _complain(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         _log.error("a backend failed to end an instance", exc_info=error)
-
-
-def _ignore(_status: int, _body: bytes) -> None:
-    """The agent's end shows by its connection."""

@@ -13,7 +13,7 @@ from mayfly_gateway.upstream import AgentConnection
 from mayfly_model.errors import LambdaError, ServiceException
 
 _UNKNOWN_TO_US = 401
-_BARE = "Bare"
+_BARE, _BUSY = "Bare", "Busy"
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +83,11 @@ def revision(content: bytes) -> str:
 def was_provisioned(content: bytes) -> bool:
     """Whether an agent that was adopted says that its instance was initialised ahead of calls."""
     return _word(content, "initialization") == PROVISIONED
+
+
+def is_busy(content: bytes) -> bool:
+    """Whether an agent that was closed says that it runs something first."""
+    return _word(content, "state") == _BUSY
 
 
 def _word(content: bytes, name: str) -> str:

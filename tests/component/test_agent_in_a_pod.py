@@ -239,17 +239,19 @@ def test_a_new_owner_waits_for_the_invocation_that_runs():
         other.close()
 
 
-def test_a_new_owner_of_an_instance_that_closes_is_told():
+def test_a_new_owner_of_an_instance_that_closes_is_told_when_nothing_runs_any_more():
     with pod(ends=False) as agent:
         agent.become()
         agent.send("import time\nwhile not os.path.exists('gate'): time.sleep(0.001)\nrespond(b'mine')")
         eventually(lambda: agent.state() == "Busy")
         other = agent.connect()
-        assert other.call("POST", "/close", headers=agent.bearer()).status == 202
-        answer = other.call("POST", "/adopt", headers=agent.bearer())
-        assert (answer.status, reason(answer)) == (503, "Closing")
+        closed = other.call("POST", "/close", headers=agent.bearer())
+        assert (closed.status, json.loads(closed.payload)) == (202, {"state": "Busy"})
+        other.send(f"POST /adopt HTTP/1.1\r\nAuthorization: Bearer {agent.token}\r\n\r\n".encode())
         (agent.code / "gate").touch()
         assert agent.gateway.end(agent.gateway.payload()).text == "mine"
+        answer = other.whole()
+        assert (answer.status, reason(answer)) == (503, "Closing")
         assert agent.wait() == 0
         other.close()
 

@@ -125,14 +125,14 @@ def test_an_instance_that_is_to_close_is_counted_no_more(placement, loop):
     wait(placement, loop)
     start(placement)
     placement.match(0)
-    placement.mark("a", State.LEAVING, 0)
+    placement.mark("a", State.ENDING, 0)
     assert placement.wanted() == 0
     assert placement.surplus(0) == []
 
 
 def test_a_launch_does_not_wait_for_the_end_of_an_instance_that_closes(placement, loop):
     start(placement)
-    placement.mark("a", State.LEAVING, 0)
+    placement.mark("a", State.ENDING, 0)
     wait(placement, loop)
     assert placement.wanted() == 1
     assert placement.surplus(0) == [pod()]
@@ -326,7 +326,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.settle()
 
     @precondition(lambda self: self.given)
-    @rule(data=st.data(), state=st.sampled_from([State.LEAVING, State.LOST]))
+    @rule(data=st.data(), state=st.sampled_from([State.LEAVING, State.ENDING, State.LOST]))
     def instance_is_done(self, data, state):
         uid = data.draw(st.sampled_from(sorted(self.given)))
         self.placement.mark(uid, state, self.now)

@@ -60,6 +60,10 @@ class Backend(Protocol):
         """See to it that nobody replaces the instance when it closes; False if it must go on serving for now."""
         ...
 
+    def ending(self, instance_id: str) -> None:
+        """The instance has closed and runs nothing: nobody need wait for its end."""
+        ...
+
     async def out_of_memory(self, instance_id: str) -> bool:
         """Whether the instance, which is suddenly gone, was killed for its memory; that may take a moment to know."""
         ...
@@ -72,7 +76,7 @@ class Backend(Protocol):
         ...
 
     async def leave(self, instance_id: str) -> None:
-        """Leave the instance to another gateway that uses it as well; it is offered again, to be adopted when free."""
+        """Leave the instance to another gateway that uses it as well; it may be offered again, for when it is free."""
         ...
 
     async def close(self) -> None:

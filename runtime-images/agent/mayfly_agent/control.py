@@ -248,7 +248,8 @@ class ControlApi:
         self._instance.when_free(free)
 
     def _close(self, request: Request) -> None:
-        request.respond(202, b"{}")
+        """Say what it is at, too: who closes it may not know of another gateway's invocation."""
+        request.respond(202, json.dumps({"state": self._instance.state()}).encode("ascii"))
         self._instance.close()
 
 

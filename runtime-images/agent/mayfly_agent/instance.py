@@ -170,7 +170,7 @@ class Instance:
         return "" if function is None else function.environment.get("AWS_LAMBDA_INITIALIZATION_TYPE", "")
 
     def when_free(self, done: Callable[[control.Function | None], None]) -> None:
-        """Call back with the function once INIT is over and nothing runs; with None if the instance closes instead."""
+        """Call back with the function once INIT is over and nothing runs; with None if the instance then ends."""
         self._adopters.append(done)
 
     def end_now(self) -> None:
@@ -294,7 +294,8 @@ class Instance:
         if not self._adopters:
             return
         closing = self._ending or self._lifecycle.closing
-        if closing or not (self._lifecycle.active or self._lifecycle.phase in (BARE, INIT)):
+        busy = self._lifecycle.active or (self._lifecycle.phase in (BARE, INIT) and not closing)
+        if self._ending or not busy:
             adopters, self._adopters = self._adopters, []
             for done in adopters:
                 done(None if closing else self._function)

@@ -157,6 +157,8 @@ class Agents:
     async def release(self, instance_id: str) -> bool:
         return self.may_close
 
+    def ending(self, instance_id: str) -> None: ...
+
     async def out_of_memory(self, instance_id: str) -> bool:
         return self.killed_for_memory
 

@@ -58,8 +58,7 @@ class PodAgent:
     def expire(self) -> None:
         """Its time in a pool is over: it ends, unless it was claimed."""
         if self.specialised is None:
-            self.on_close()
-            self.die()
+            self.end()
 
     def die(self) -> None:
         """As a process that is killed: every connection is reset, those that were not taken too, and nobody listens."""
@@ -77,6 +76,13 @@ class PodAgent:
         held, self.held = self.held, []
         for connection, body in held:
             connection.finish(body)
+        if self.closed:
+            self.end()
+
+    def end(self) -> None:
+        """It has closed."""
+        self.on_close()
+        self.die()
 
     @property
     def token(self) -> str | None:
@@ -130,9 +136,9 @@ class Connection(asyncio.Protocol):
             asyncio.get_running_loop().create_task(self.adopt())
         elif path == b"/close":
             self.agent.closed = True
-            self.reply(202, {})
-            self.agent.on_close()
-            self.agent.die()
+            self.reply(202, {"state": "Busy" if self.agent.held else "Idle"})
+            if not self.agent.held:
+                self.agent.end()
         else:
             self.invoke(body)
 

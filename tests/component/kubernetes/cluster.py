@@ -155,11 +155,17 @@ class Kubelet:
         uid = self.server.objects[PODS][key]["metadata"]["uid"]
         agent = self.agents[uid] = self.agent(uid, address)
         self.script(agent)
-        agent.on_close = lambda: self.end(key, exit_code=0, reason="Completed")
+        agent.on_close = lambda: self.complete(key, uid)
         await agent.listen()
         if key in self.server.objects[PODS]:
             self.server.change(PODS, key, status=running(address))
         return agent
+
+    def complete(self, key: tuple[str, str], uid: str) -> None:
+        """The pod's agent has ended by itself; another pod may have its name by now."""
+        item = self.server.objects[PODS].get(key)
+        if item is not None and item["metadata"]["uid"] == uid:
+            self.end(key, exit_code=0, reason="Completed")
 
     def end(self, key: tuple[str, str], *, exit_code: int, reason: str) -> None:
         """The pod's container has ended."""

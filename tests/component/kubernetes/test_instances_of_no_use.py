@@ -104,3 +104,16 @@ async def test_an_instance_that_another_gateway_makes_the_functions_just_now_is_
     await until(lambda: instances(second) == 1)
     assert (await second.invoke())[0] == 200
     assert len(agent.invocations) == 2
+
+
+async def test_an_instance_that_one_gateway_closes_finishes_the_call_of_another(cluster):
+    cluster.server.put(VERSIONS, version(keepAlive=1))
+    one, agent = await served_by_one(cluster)
+    other = await cluster.replica()
+    await until(lambda: instances(other) == 1)
+    held = asyncio.create_task(other.invoke('{"do": "hold"}'))
+    await until(lambda: agent.closed)
+    assert (await one.invoke('{"n": 1}'))[2] == {"n": 1}
+    assert not retired(cluster)
+    agent.release()
+    assert (await held)[0] == 200

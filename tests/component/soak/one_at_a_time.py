@@ -37,8 +37,8 @@ class Served(Connection):
         known = headers.get(b"Authorization") == b"Bearer " + (self.agent.token or "-").encode()
         if path == b"/close" and known:
             self.agent.closing = True
-            self.reply(202, {})
-            self.end()
+            self.reply(202, {"state": "Idle" if self.agent.free.is_set() else "Busy"})
+            self.end_when_free()
         else:
             super().serve(path, headers, body)
 
@@ -84,9 +84,9 @@ class Served(Connection):
         else:
             await super().adopt()
 
-    def end(self) -> None:
+    def end_when_free(self) -> None:
         if not self.agent.free.is_set():
-            asyncio.get_running_loop().call_later(0.01, self.end)
+            asyncio.get_running_loop().call_later(0.01, self.end_when_free)
         elif not self.agent.closed:
             self.agent.closed = True
             self.agent.die()

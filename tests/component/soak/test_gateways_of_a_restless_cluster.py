@@ -36,7 +36,7 @@ class Member(Replica):
 
     async def join(self) -> None:
         peers = Replicas(ownership=self.owners, token="between-gateways")
-        await self.start(self.known, peers=peers, leave_time=0.4, stop_time=3.0, namespace=NAMESPACE)
+        await self.start(self.known, peers=peers, leave_time=0.4, stop_time=20.0, namespace=NAMESPACE)
         self.peer = Peer(self.uid, ("127.0.0.1", int(self.gateway.url.rpartition(":")[2])))
 
     async def quit(self) -> None:
@@ -221,7 +221,7 @@ class World:
             kept = (fleet._launches, fleet._removals, member.backend._sites._of_pods, member.backend._pods)
             counted = (member.gateway.dispatcher._calls._under_way, member.gateway.forwarder._under_way)
             if any(kept) or any(counted):
-                found.append(f"a gateway keeps {kept} and counts {counted}")
+                found.append(f"a gateway keeps {[*map(len, kept)]} and counts {counted}")
         return found
 
 

@@ -140,6 +140,10 @@ class KubernetesBackend:
         self._sites.mark(instance_id, State.USED)
         return False
 
+    def ending(self, instance_id: str) -> None:
+        """Let the pod be deleted if a launch waits for its place."""
+        self._sites.mark(instance_id, State.ENDING)
+
     async def out_of_memory(self, instance_id: str) -> bool:
         """Whether the pod's status says so, once it says how the pod ended."""
         ended = self._autopsies.setdefault(instance_id, asyncio.get_running_loop().create_future())

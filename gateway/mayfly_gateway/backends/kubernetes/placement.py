@@ -36,7 +36,9 @@ class State(Enum):
     """It runs and is nobody's."""
     USED = auto()
     LEAVING = auto()
-    """It is told to close."""
+    """It is counted no more, so that it can be told to close."""
+    ENDING = auto()
+    """It has closed, and nothing runs in it."""
     LOST = auto()
     """It is of no use, and should have ended."""
 
@@ -198,7 +200,7 @@ class Placement:
                 return not current or (troubled and not self.waiting)
             case State.BARE:
                 return not current or age > max(self.keep_alive, _SHORTEST)
-            case State.LEAVING:
+            case State.ENDING:
                 # A launch need not wait for its end, which may take a second to be known.
                 return current and len(self.waiting) > len(self._starting())
             case State.LOST:

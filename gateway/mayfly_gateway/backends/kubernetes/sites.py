@@ -252,7 +252,11 @@ class Sites:
                 self.touch(site)
 
     def _bare(self, uid: str) -> None:
-        self.mark(uid, State.BARE)
+        # It may have been asked more than once, and be of use to somebody since the first answer.
+        site = self._of_pods.get(uid)
+        placed = None if site is None else site.placement.placed.get(uid)
+        if placed is not None and placed.state is State.PROBED:
+            self.mark(uid, State.BARE)
 
     def _instance(self, pod: Pod) -> Instance:
         return Instance(id=pod.uid, address=(pod.ip, PORT), token=self._token(pod.uid))
