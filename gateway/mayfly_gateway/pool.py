@@ -342,6 +342,7 @@ class Pool:
     def end(self) -> list[LiveInstance]:
         """Serve nothing any more; returns the idle instances."""
         self.gone = True
+        self.provision.want(0)
         return list(self.idle)
 
     @property

@@ -117,3 +117,11 @@ async def test_what_is_provisioned_no_more_ends_like_any_other(world):
     client.invoke(name="hello:1")
     assert (await client.reply())[0] == 200
     assert world.agents.initialisations == ["provisioned-concurrency", "on-demand"]
+
+
+async def test_a_version_that_is_gone_is_looked_at_no_more(world):
+    world.deploy(version="1", provisioned=1)
+    await world.until(lambda: state(world, "1") == ("READY", 1, None))
+    world.gateway.catalogue.remove("default", "hello", "1")
+    await world.until(lambda: not world.gateway.dispatcher._sweep.pools)
+    assert not world.gateway.provisioning._told
