@@ -28,12 +28,13 @@ from mayfly_model.names import LATEST
 
 _PAUSE = 0.02
 """Seconds between two attempts to find the owner."""
-_AGREEMENT_TIME = 10.0
-"""Seconds that the replicas may take to agree on an owner who can be reached."""
 
 
 class _Forwarded:
-    """A call on its way to its owner. `undelivered_until`: by then it must have been delivered to one."""
+    """A call on its way to its owner. `undelivered_until`: by then it must have been delivered to one.
+
+    A gateway that had it for a while before it gave it back was its owner; that time does not count.
+    """
 
     __slots__ = ("call", "on_answer", "payload", "target", "undelivered_until")
 
@@ -51,14 +52,24 @@ class Forwarder:
     """The way to a function's owner."""
 
     def __init__(
-        self, *, ownership: Ownership, token: str, run: Run, exists: Callable[[Call], bool] = lambda _: True
+        self,
+        *,
+        ownership: Ownership,
+        token: str,
+        run: Run,
+        exists: Callable[[Call], bool] = lambda _: True,
+        agreement_time: float = 10.0,
     ) -> None:
-        """`run` is the dispatcher's; `token` is known to the gateways alone; `exists` asks this one's own catalogue."""
+        """`run` is the dispatcher's; `token` is known to the gateways alone; `exists` asks this one's own catalogue.
+
+        `agreement_time`: seconds that the replicas may take to agree on an owner who can be reached.
+        """
         self._loop = asyncio.get_running_loop()
         self._ownership = ownership
         self._token = token
         self._run = run
         self._exists = exists
+        self._agreement_time = agreement_time
         self._links = Links()
         self._opening: set[asyncio.Task[None]] = set()
         self._carrying: set[PeerConnection] = set()
@@ -92,7 +103,7 @@ class Forwarder:
         """Have the owner run it, whoever that is by the time it gets there."""
         self._under_way += 1
         self._idle.clear()
-        until = self._loop.time() + _AGREEMENT_TIME
+        until = self._loop.time() + self._agreement_time
         self._try(_Forwarded(target, call, payload, on_answer, until))
 
     async def finish(self, patience: float) -> None:
@@ -144,6 +155,7 @@ class Forwarder:
             forwarded.call, host=owner.address, token=self._token, size=len(forwarded.payload)
         )
         self._carrying.add(connection)
+        sent = self._loop.time()
 
         def on_reply(reply: Reply | None) -> None:
             self._carrying.discard(connection)
@@ -152,6 +164,7 @@ class Forwarder:
                 return
             self._links.give_back(owner, connection)
             if reply.status == HTTPStatus.MISDIRECTED_REQUEST:
+                forwarded.undelivered_until += self._loop.time() - sent
                 self._again(forwarded)
             else:
                 self._answer(forwarded, reply)

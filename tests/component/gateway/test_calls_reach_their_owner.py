@@ -8,6 +8,12 @@ import socket
 import pytest
 from tests.component.gateway.replicas import TOKEN, two
 
+from mayfly_gateway.invoke import to_nobody
+from mayfly_gateway.peers.forward import Forwarder
+from mayfly_gateway.peers.ownership import Ownership, Peer
+from mayfly_gateway.request import Call, new_request_id
+from mayfly_model.names import FunctionReference
+
 HOLD = json.dumps({"do": "hold"})
 
 
@@ -234,3 +240,44 @@ async def test_a_gateway_that_stops_sends_back_what_others_have_sent_on(pair):
     peer.send(b"}")
     assert (await peer.reply())[0] == 421
     await stopping
+
+
+class Leaving(asyncio.Protocol):
+    """An owner who has each call for `seconds` and gives the first one back."""
+
+    def __init__(self, seconds: float, answers: list[bytes]) -> None:
+        self.seconds, self.answers = seconds, answers
+
+    def connection_made(self, transport) -> None:
+        self.transport = transport
+
+    def data_received(self, _data: bytes) -> None:
+        asyncio.get_running_loop().call_later(self.seconds, self.answer)
+
+    def answer(self) -> None:
+        self.transport.write(b"HTTP/1.1 %b\r\nContent-Length: 2\r\n\r\n{}" % self.answers.pop(0))
+
+
+async def test_a_call_that_its_owner_gives_back_after_a_while_still_finds_the_next_one(pair):
+    """The time for which an owner had it does not count as one in which the gateways do not agree."""
+    loop, answers = asyncio.get_running_loop(), [b"421 Misdirected Request", b"200 OK"]
+    async with await loop.create_server(lambda: Leaving(0.3, answers), "127.0.0.1", 0) as server:
+        ownership = Ownership("one")
+        forwarder = Forwarder(ownership=ownership, token=TOKEN, run=to_nobody, agreement_time=0.2)
+        ownership.set_peers([Peer("two", server.sockets[0].getsockname())])
+        target = pair.owner.gateway.catalogue.resolve("default", "hello")
+        call = Call(
+            request_id=new_request_id(),
+            namespace="default",
+            reference=FunctionReference(name="hello"),
+            dry_run=False,
+            tail=False,
+            client_context=None,
+            trace_id="",
+        )
+        answer = loop.create_future()
+        forwarder.invoke(target, call, b"{}", answer.set_result)
+        try:
+            assert (await answer).status == 200
+        finally:
+            await forwarder.finish(0)
