@@ -162,9 +162,29 @@ def test_what_was_lost_comes_not_back(placement):
 
 def test_a_bare_pod_is_deleted_when_nobody_wanted_it_for_as_long_as_instances_are_kept(placement):
     start(placement)
-    assert placement.surplus(299) == []
+    assert placement.to_probe(299) == []
+    assert placement.to_probe(301) == [pod()]
+    assert placement.surplus(301) == []
+    placement.mark("a", State.BARE, 301)
     assert placement.surplus(301) == [pod()]
     assert placement.wanted() == 0
+
+
+def test_a_pod_that_was_bare_and_is_another_gateways_meanwhile_stays(placement):
+    start(placement)
+    assert placement.to_probe(301) == [pod()]
+    placement.mark("a", State.USED, 301)
+    assert placement.surplus(1000) == []
+
+
+def test_a_pod_that_nobody_wanted_is_given_away_as_long_as_it_is_there(placement, loop):
+    start(placement)
+    placement.to_probe(301)
+    placement.mark("a", State.BARE, 301)
+    waiter = wait(placement, loop)
+    assert placement.match(301) == [(waiter, pod())]
+    placement.mark("a", State.BARE, 302)
+    assert placement.surplus(302) == []
 
 
 def test_a_pod_of_another_content_is_not_counted_and_not_given_away(placement, loop):
@@ -173,6 +193,8 @@ def test_a_pod_of_another_content_is_not_counted_and_not_given_away(placement, l
     assert placement.wanted() == 1
     placement.see(pod(revision=OLD), 0)
     assert placement.match(0) == []
+    assert placement.to_probe(0) == [pod(revision=OLD)]
+    placement.mark("a", State.BARE, 0)
     assert placement.surplus(0) == [pod(revision=OLD)]
 
 
@@ -297,6 +319,8 @@ class AnyOrder(RuleBasedStateMachine):
             assert found.uid not in self.given
             self.given[found.uid] = waiter
         self.placement.hopeless(self.now)
+        for found in self.placement.to_probe(self.now):
+            self.placement.mark(found.uid, State.BARE, self.now)
         for found in self.placement.surplus(self.now):
             assert self.placement.placed[found.uid].state is State.LOST
 

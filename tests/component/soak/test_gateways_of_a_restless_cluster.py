@@ -253,5 +253,5 @@ async def test_no_call_is_lost_or_run_twice_and_nothing_is_left(world):
     await world.calm_down()
     assert world.wrong == []
     assert world.lost <= world.killed
-    assert world.number > 100
+    assert world.number > 50
     await until(lambda: not world.left(), within=30)

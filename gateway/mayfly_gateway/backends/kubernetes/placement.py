@@ -49,12 +49,16 @@ _COUNTED = (State.UNKNOWN, State.PROBED, State.BARE, State.USED)
 
 @dataclass(slots=True)
 class Placed:
-    """A pod and its state, with the loop's time since when it is in it."""
+    """A pod and its state, with the loop's time since when it is in it.
+
+    `asked`: it was bare and of no use, and is asked whether it is bare still.
+    """
 
     pod: Pod
     state: State
     since: float
     troubled_since: float | None = None
+    asked: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -128,16 +132,22 @@ class Placement:
         free = [each for each in self.placed.values() if each.state is State.BARE and self._current(each)]
         while free and self.waiting:
             placed, waiter = free.pop(0), self.waiting.popleft()
+            placed.asked = False
             self._change(placed, State.USED, now)
             given.append((waiter, placed.pod))
         return given
 
     def to_probe(self, now: float) -> list[Pod]:
-        """The pods to ask what they are; of another content too, for they may be another gateway's and busy."""
-        unknown = [each for each in self.placed.values() if each.state is State.UNKNOWN]
-        for placed in unknown:
-            self._change(placed, State.PROBED, now)
-        return [placed.pod for placed in unknown]
+        """The pods to ask what they are; of another content too, for they may be another gateway's and busy.
+
+        So may be what was bare: another gateway may take itself for the owner, and use it.
+        """
+        placed = self.placed.values()
+        unknown = [each for each in placed if each.state is State.UNKNOWN or self._superfluous(each, now)]
+        for each in unknown:
+            each.asked = each.state is State.BARE
+            self._change(each, State.PROBED, now)
+        return [each.pod for each in unknown]
 
     def hopeless(self, now: float) -> tuple[list[Waiter], Trouble | None]:
         """Take out the launches for which no pod will come, and why."""
@@ -199,7 +209,7 @@ class Placement:
                 troubled = placed.troubled_since is not None and now - placed.troubled_since >= TROUBLED_FOR
                 return not current or (troubled and not self.waiting)
             case State.BARE:
-                return not current or age > max(self.keep_alive, _SHORTEST)
+                return placed.asked
             case State.ENDING:
                 # A launch need not wait for its end, which may take a second to be known.
                 return current and len(self.waiting) > len(self._starting())
@@ -207,6 +217,12 @@ class Placement:
                 return age > LOST_FOR
             case _:
                 return False
+
+    def _superfluous(self, placed: Placed, now: float) -> bool:
+        """Whether it is bare, nobody needs it, and nobody has asked it again."""
+        if placed.state is not State.BARE or placed.asked:
+            return False
+        return not self._current(placed) or now - placed.since > max(self.keep_alive, _SHORTEST)
 
     @staticmethod
     def _change(placed: Placed, state: State, now: float) -> None:
