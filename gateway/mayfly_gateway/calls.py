@@ -11,7 +11,7 @@ from mayfly_gateway.catalogue import Target
 from mayfly_gateway.counts import Counts
 from mayfly_gateway.http_errors import MisdirectedRequestException
 from mayfly_gateway.invoke import Run, to_nobody
-from mayfly_gateway.pool import Invocation
+from mayfly_gateway.live import Invocation
 from mayfly_gateway.request import Call
 from mayfly_gateway.watching import Watching
 from mayfly_model.errors import LambdaError, ServiceUnavailableException

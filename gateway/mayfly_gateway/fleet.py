@@ -15,7 +15,8 @@ from typing import Any
 from mayfly_gateway import agent_calls, greeting
 from mayfly_gateway.backends import Backend, Instance, InstanceTakenError, LaunchOverError
 from mayfly_gateway.greeting import start_failed
-from mayfly_gateway.pool import Invocation, Launch, LiveInstance, Pool
+from mayfly_gateway.live import Invocation, Launch, LiveInstance
+from mayfly_gateway.pool import Pool
 from mayfly_gateway.provision import InitFailedError
 from mayfly_gateway.upstream import AgentConnection, AgentEvents
 from mayfly_model.errors import LambdaError

@@ -8,7 +8,7 @@ import socket
 from mayfly_gateway import agent_calls
 from mayfly_gateway.backends import Instance
 from mayfly_gateway.catalogue import PROVISIONED
-from mayfly_gateway.pool import LiveInstance
+from mayfly_gateway.live import LiveInstance
 from mayfly_gateway.upstream import AgentConnection
 from mayfly_model.errors import LambdaError, ServiceException
 

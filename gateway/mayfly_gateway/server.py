@@ -12,7 +12,7 @@ from mayfly_gateway.archives import ArchiveRoutes
 from mayfly_gateway.backends import Backend
 from mayfly_gateway.bodies import Bodies
 from mayfly_gateway.catalogue import Catalogue, Target
-from mayfly_gateway.dispatch import Dispatcher, OnReport
+from mayfly_gateway.dispatch import Dispatcher
 from mayfly_gateway.front import Front
 from mayfly_gateway.invoke import Invoke, IsStale
 from mayfly_gateway.lambda_api.limits import Limits
@@ -25,6 +25,7 @@ from mayfly_gateway.peers.ownership import Ownership
 from mayfly_gateway.provisioning import OnNews, Provisioning
 from mayfly_gateway.request import Call
 from mayfly_gateway.rollouts import OnProgress, Rollouts
+from mayfly_gateway.serving import OnReport
 from mayfly_gateway.settings import Settings
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ Rule: one timer for all pools, and none while all are empty.
 import asyncio
 from collections.abc import Callable
 
-from mayfly_gateway.pool import LiveInstance, Pool
+from mayfly_gateway.live import LiveInstance
+from mayfly_gateway.pool import Pool
 
 _INTERVAL = 0.25
 

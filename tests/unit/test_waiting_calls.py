@@ -8,7 +8,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from mayfly_gateway.backends import Instance
 from mayfly_gateway.catalogue import Target
-from mayfly_gateway.pool import Invocation, LiveInstance, Pool
+from mayfly_gateway.live import Invocation, LiveInstance
+from mayfly_gateway.pool import Pool
 from mayfly_gateway.request import parse_call
 from mayfly_model.errors import ResourceNotReadyException
 from mayfly_model.function import FunctionSpec

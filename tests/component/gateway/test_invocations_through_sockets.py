@@ -8,7 +8,7 @@ import pytest
 
 from mayfly_gateway.dispatch import Dispatcher
 from mayfly_gateway.front import FrontConnection
-from mayfly_gateway.pool import Invocation
+from mayfly_gateway.live import Invocation
 from mayfly_gateway.request import parse_call
 from mayfly_gateway.settings import Settings
 from mayfly_model.errors import (
