@@ -83,9 +83,16 @@ class Fleet:
         self._begin(adoption, self._launches)
 
     def retire(self, pool: Pool, live: LiveInstance) -> None:
-        """Let an instance that runs nothing end in its own time, within bounds; if it must stay, `ready` follows."""
-        pool.close(live, _FOREVER)
-        self._begin(self._retire(pool, live), self._removals)
+        """Let an instance end in its own time, within bounds, once none of its lanes is busy.
+
+        If it must stay, `ready` follows.
+        """
+        if any(lane.invocation is not None for lane in live.lanes):
+            pool.drop(live)
+        elif live not in pool.closing:
+            for lane in live.lanes:
+                pool.close(lane, _FOREVER)
+            self._begin(self._retire(pool, live), self._removals)
 
     def let_go(self, pool: Pool, live: LiveInstance) -> None:
         """Leave an instance, which goes on, to another gateway."""
@@ -128,8 +135,8 @@ class Fleet:
     async def _retire(self, pool: Pool, live: LiveInstance) -> None:
         if not await self._backend.release(live.id):
             if not live.ended:
-                pool.closing.discard(live)
-                self._events.ready(pool, live)
+                pool.closing.difference_update(live.lanes)
+                self._ready(pool, live)
             return
         live.deadline = self._loop.time() + _CLOSING_GRACE
         if not live.connection.control(agent_calls.close(live.token), partial(self._on_closed, pool, live)):
@@ -137,10 +144,11 @@ class Fleet:
 
     def _on_closed(self, pool: Pool, live: LiveInstance, status: int, content: bytes) -> None:
         """The agent's end shows by its connection, unless it runs another gateway's call first."""
-        if greeting.is_busy(content):
-            self.leave(pool, live)
-        elif status:
-            self._backend.ending(live.id)
+        busy = greeting.runs(content)
+        if busy:
+            live.deadline = self._loop.time() + pool.target.timeout + _CLOSING_GRACE
+        if status:
+            self._backend.ending(live.id, busy=busy)
 
     async def _inquire(self, instance_id: str, on_answer: Callable[[bool], None]) -> None:
         on_answer(await self._backend.out_of_memory(instance_id))
@@ -172,8 +180,7 @@ class Fleet:
             pool.adopting -= 1
             known()
         if status == 200 and live is not None and not live.ended:
-            for lane in live.lanes:
-                self._events.ready(pool, lane)
+            self._ready(pool, live)
         elif status == _UNKNOWN_TO_US and live is not None:
             self.let_go(pool, live)
             bare()
@@ -201,8 +208,11 @@ class Fleet:
             self._failed(pool, launch, start_failed(f"{type(error).__name__} in the gateway"))
         else:
             pool.launched(launch, self._loop.time())
-            for lane in live.lanes:
-                self._events.ready(pool, lane)
+            self._ready(pool, live)
+
+    def _ready(self, pool: Pool, live: LiveInstance) -> None:
+        for lane in live.lanes:
+            self._events.ready(pool, lane)
 
     @staticmethod
     def _init_time(launch: Launch) -> float:

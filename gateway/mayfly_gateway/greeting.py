@@ -13,7 +13,7 @@ from mayfly_gateway.upstream import AgentConnection
 from mayfly_model.errors import LambdaError, ServiceException
 
 _UNKNOWN_TO_US = 401
-_BARE, _BUSY = "Bare", "Busy"
+_BARE = "Bare"
 
 _log = logging.getLogger(__name__)
 
@@ -85,18 +85,22 @@ def was_provisioned(content: bytes) -> bool:
     return _word(content, "initialization") == PROVISIONED
 
 
-def is_busy(content: bytes) -> bool:
+def runs(content: bytes) -> bool:
     """Whether an agent that was closed says that it runs something first."""
-    return _word(content, "state") == _BUSY
+    return bool(_said(content, "running"))
 
 
 def _word(content: bytes, name: str) -> str:
+    word = _said(content, name)
+    return word if isinstance(word, str) else ""
+
+
+def _said(content: bytes, name: str) -> object:
     try:
         answer = json.loads(content)
     except ValueError:
-        return ""
-    word = answer.get(name) if isinstance(answer, dict) else None
-    return word if isinstance(word, str) else ""
+        return None
+    return answer.get(name) if isinstance(answer, dict) else None
 
 
 def start_failed(reason: str) -> LambdaError:

@@ -246,7 +246,7 @@ def test_a_new_owner_of_an_instance_that_closes_is_told_when_nothing_runs_any_mo
         eventually(lambda: agent.state() == "Busy")
         other = agent.connect()
         closed = other.call("POST", "/close", headers=agent.bearer())
-        assert (closed.status, json.loads(closed.payload)) == (202, {"state": "Busy"})
+        assert (closed.status, json.loads(closed.payload)) == (202, {"running": 1})
         other.send(f"POST /adopt HTTP/1.1\r\nAuthorization: Bearer {agent.token}\r\n\r\n".encode())
         (agent.code / "gate").touch()
         assert agent.gateway.end(agent.gateway.payload()).text == "mine"

@@ -60,8 +60,8 @@ class Backend(Protocol):
         """See to it that nobody replaces the instance when it closes; False if it must go on serving for now."""
         ...
 
-    def ending(self, instance_id: str) -> None:
-        """The instance has closed and runs nothing: nobody need wait for its end."""
+    def ending(self, instance_id: str, *, busy: bool) -> None:
+        """The instance has closed. Nobody need wait for its end, unless it is `busy` with another gateway's call."""
         ...
 
     async def out_of_memory(self, instance_id: str) -> bool:

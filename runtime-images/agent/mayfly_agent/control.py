@@ -34,6 +34,9 @@ if TYPE_CHECKING:
         def close(self) -> None:
             """Finish what runs, then end."""
 
+        def running(self) -> int:
+            """How many invocations it has."""
+
         def initialization(self) -> str:
             """How it was initialised, as its function is told."""
 
@@ -248,8 +251,8 @@ class ControlApi:
         self._instance.when_free(free)
 
     def _close(self, request: Request) -> None:
-        """Say what it is at, too: who closes it may not know of another gateway's invocation."""
-        request.respond(202, json.dumps({"state": self._instance.state()}).encode("ascii"))
+        """Say how much it runs, too: who closes it may not know of another gateway's invocation."""
+        request.respond(202, json.dumps({"running": self._instance.running()}).encode("ascii"))
         self._instance.close()
 
 

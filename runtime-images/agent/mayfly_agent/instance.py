@@ -164,6 +164,10 @@ class Instance:
             return "Busy"
         return INIT if self._lifecycle.phase in (BARE, INIT) else "Idle"
 
+    def running(self) -> int:
+        """How many invocations it has."""
+        return 0 if self.token is None else len(self._lifecycle.active)
+
     def initialization(self) -> str:
         """What the function is told in AWS_LAMBDA_INITIALIZATION_TYPE; empty while there is none."""
         function = self._function

@@ -37,9 +37,11 @@ class Agent(asyncio.Protocol):
     def connection_made(self, transport) -> None:
         self.transport = transport
         self.agents.connected[self.id] = self
+        self.agents.connections.append(self)
 
     def connection_lost(self, exc) -> None:
         self.agents.connected.pop(self.id, None)
+        self.agents.connections.remove(self)
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -123,6 +125,7 @@ class Agents:
         self.number = 0
         self.servers = {}
         self.connected = {}
+        self.connections = []
         self.invocations = []
         self.destroyed = []
         self.failure = None
@@ -149,7 +152,7 @@ class Agents:
     @property
     def holding(self) -> list[Agent]:
         """Those that hold an invocation."""
-        return [agent for agent in self.connected.values() if agent.held is not None]
+        return [agent for agent in self.connections if agent.held is not None]
 
     def spare(self, target) -> int:
         return 0
@@ -157,7 +160,7 @@ class Agents:
     async def release(self, instance_id: str) -> bool:
         return self.may_close
 
-    def ending(self, instance_id: str) -> None: ...
+    def ending(self, instance_id: str, *, busy: bool) -> None: ...
 
     async def out_of_memory(self, instance_id: str) -> bool:
         return self.killed_for_memory

@@ -317,3 +317,22 @@ async def test_stopping_at_once_answers_a_call_that_no_instance_was_asked_for_ye
             await asyncio.sleep(0)
     await dispatcher.stop(0)
     assert [type(answer) for answer in answers] == [ServiceUnavailableException] * 2
+
+
+async def test_an_instance_of_several_lanes_ends_when_the_last_of_them_is_free(world):
+    several = {"environment": {"variables": {"AWS_LAMBDA_MAX_CONCURRENCY": "2"}}}
+    world.deploy(**several)
+    first, second = await world.client(), await world.client()
+    first.invoke(HOLD)
+    await world.until(lambda: world.agents.holding)
+    second.invoke()
+    assert (await second.reply())[0] == 200
+    assert world.agents.number == 1
+    world.deploy(digest="2", **several)
+    second.invoke()
+    assert (await second.reply())[0] == 200
+    assert world.agents.number == 2
+    assert not world.agents.destroyed
+    world.agents.holding[0].release()
+    assert (await first.reply())[0] == 200
+    await world.until(lambda: world.agents.destroyed == ["i-1"])

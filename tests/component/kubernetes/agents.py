@@ -136,7 +136,7 @@ class Connection(asyncio.Protocol):
             asyncio.get_running_loop().create_task(self.adopt())
         elif path == b"/close":
             self.agent.closed = True
-            self.reply(202, {"state": "Busy" if self.agent.held else "Idle"})
+            self.reply(202, {"running": len(self.agent.held)})
             if not self.agent.held:
                 self.agent.end()
         else:

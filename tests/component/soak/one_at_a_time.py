@@ -37,7 +37,7 @@ class Served(Connection):
         known = headers.get(b"Authorization") == b"Bearer " + (self.agent.token or "-").encode()
         if path == b"/close" and known:
             self.agent.closing = True
-            self.reply(202, {"state": "Idle" if self.agent.free.is_set() else "Busy"})
+            self.reply(202, {"running": int(not self.agent.free.is_set())})
             self.end_when_free()
         else:
             super().serve(path, headers, body)

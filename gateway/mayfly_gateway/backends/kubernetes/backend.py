@@ -140,9 +140,9 @@ class KubernetesBackend:
         self._sites.mark(instance_id, State.USED)
         return False
 
-    def ending(self, instance_id: str) -> None:
-        """Let the pod be deleted if a launch waits for its place."""
-        self._sites.mark(instance_id, State.ENDING)
+    def ending(self, instance_id: str, *, busy: bool) -> None:
+        """Let the pod be deleted if a launch waits for its place; one that is busy keeps it."""
+        self._sites.mark(instance_id, State.PROBED if busy else State.ENDING)
 
     async def out_of_memory(self, instance_id: str) -> bool:
         """Whether the pod's status says so, once it says how the pod ended."""

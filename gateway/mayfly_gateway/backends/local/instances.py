@@ -120,7 +120,7 @@ class LocalBackend:
         """Nothing else counts the instances here."""
         return True
 
-    def ending(self, instance_id: str) -> None:
+    def ending(self, instance_id: str, *, busy: bool) -> None:
         """Its place is taken by nobody."""
 
     async def out_of_memory(self, instance_id: str) -> bool:  # noqa: ARG002 - the agent, which saw it, is gone
