@@ -11,11 +11,12 @@ from collections.abc import Callable
 
 from mayfly_gateway import agent_calls
 from mayfly_gateway.answers import exit_error, out_of_memory
+from mayfly_gateway.arrivals import FleetEvents
 from mayfly_gateway.backends import Backend
 from mayfly_gateway.calls import Calls
 from mayfly_gateway.catalogue import Target
 from mayfly_gateway.counts import Counts, LapsedError
-from mayfly_gateway.fleet import Fleet, FleetEvents
+from mayfly_gateway.fleet import Fleet
 from mayfly_gateway.live import SHARED, Invocation, LiveInstance
 from mayfly_gateway.pool import Pool
 from mayfly_gateway.request import Call
