@@ -21,10 +21,11 @@ def specialise(instruction: bytes, *, permit: str | None = None, code_size: int 
     return head.encode() + instruction
 
 
-def adopt(token: str) -> bytes:
-    """Ask an agent what it is, once it is free; its answer says whether it knows us."""
+def adopt(token: str, epoch: int | None) -> bytes:
+    """Ask an agent what it is, once it is free; its answer says whether it knows us. For `epoch` see `invoke`."""
     return (
-        f"POST /adopt HTTP/1.1\r\nHost: agent\r\nAuthorization: Bearer {token}\r\nContent-Length: 0\r\n\r\n"
+        f"POST /adopt HTTP/1.1\r\nHost: agent\r\nAuthorization: Bearer {token}\r\n{_epoch(epoch)}"
+        "Content-Length: 0\r\n\r\n"
     ).encode()
 
 
@@ -59,7 +60,7 @@ def invoke(
 
     `epoch`: of the lease under which the function is counted; the agent refuses one that is lower than another it saw.
     """
-    lease = "" if epoch is None else f"Mayfly-Epoch: {epoch}\r\n"
+    lease = _epoch(epoch)
     context = "" if client_context is None else f"Lambda-Runtime-Client-Context: {client_context}\r\n"
     return (
         f"{prefix}Lambda-Runtime-Aws-Request-Id: {request_id}\r\n"
@@ -68,3 +69,7 @@ def invoke(
         f"{context}{lease}{_LOG_TAIL if tail else ''}"
         f"Content-Length: {size}\r\n\r\n"
     ).encode("ascii")
+
+
+def _epoch(epoch: int | None) -> str:
+    return "" if epoch is None else f"Mayfly-Epoch: {epoch}\r\n"

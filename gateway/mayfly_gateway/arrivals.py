@@ -66,8 +66,10 @@ class Arrivals:
         pool: Pool,
         launch: Launch,
         instance: Instance,
+        *,
         bare: Callable[[], None],
         known: Callable[[], None],
+        epoch: greeting.Epoch,
     ) -> None:
         """Take over an instance that another gateway had: see `Fleet.adopt`."""
         # It may be busy for long with a call of its former owner: then others must not wait for it.
@@ -76,7 +78,7 @@ class Arrivals:
         try:
             async with asyncio.timeout(launch.target.timeout + INIT_S + CLOSING_GRACE):
                 live = await self._reached(pool, launch, instance)
-                status, content = await greeting.identity(live)
+                status, content = await greeting.identity(live, epoch)
                 if status == 200:
                     live.digest = greeting.revision(content)
                     live.provisioned = greeting.was_provisioned(content)
@@ -97,6 +99,25 @@ class Arrivals:
             self._fleet.destroy(pool, live)
         else:
             self._fleet.remove(instance.id)
+
+    async def fence(
+        self, pool: Pool, live: LiveInstance, *, known: Callable[[], None], epoch: greeting.Epoch
+    ) -> None:
+        """Ask an instance again what it is: see `Fleet.fence`."""
+        try:
+            async with asyncio.timeout(pool.target.timeout + CLOSING_GRACE):
+                status, _ = await greeting.identity(live, epoch)
+        except (OSError, TimeoutError):
+            status = 0
+        finally:
+            pool.adopting -= 1
+            known()
+        if live.ended:
+            return
+        if status == 200:
+            self._events.ready(pool, live)
+        else:
+            self._fleet.destroy(pool, live)
 
     async def launch(self, pool: Pool, launch: Launch) -> None:
         """Have one instance: see `Fleet.launch`."""

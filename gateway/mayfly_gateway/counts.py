@@ -86,6 +86,10 @@ class Counts:
             raise LapsedError
         return epoch
 
+    def held(self, function: FunctionKey) -> int | None:
+        """The epoch under which a function is counted here now; None where it is not, or not exactly."""
+        return None if self._epoch is None or not self.is_reserved(function) else self._epoch(function)
+
     # What others have started.
 
     def adopt(self, target: Target, instance_id: str) -> Callable[[], None]:

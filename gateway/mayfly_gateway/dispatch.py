@@ -5,6 +5,7 @@ Knows nothing of how a request came in.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from mayfly_gateway.answers import OnAnswer, timed_out
 from mayfly_gateway.backends import Backend, Instance
@@ -23,6 +24,9 @@ from mayfly_gateway.sweeping import Sweep
 from mayfly_gateway.waits import Waits
 from mayfly_gateway.watching import OnOver
 from mayfly_model.errors import ServiceUnavailableException
+
+_FENCED = 0.1
+"""Seconds in which an idle instance answers."""
 
 
 class Dispatcher:
@@ -120,7 +124,26 @@ class Dispatcher:
         """Use an instance that may be another gateway's work; `bare` is called if it is nobody's yet."""
         pool = self._pool(target)
         self._sweep.watch(pool)
-        self._fleet.adopt(pool, instance, bare=bare, known=self._counts.adopt(target, instance.id))
+        known = self._counts.adopt(target, instance.id)
+        self._fleet.adopt(pool, instance, bare=bare, known=known, epoch=self._epoch_of(target))
+
+    def _epoch_of(self, target: Target) -> Callable[[], int | None]:
+        return partial(self._counts.held, target.function)
+
+    async def fence(self, function: FunctionKey) -> None:
+        """Have no instance of a function begin what an earlier owner sends; most have agreed when this returns.
+
+        The others count as busy until they have, for as long as that takes.
+        """
+        asked = [
+            self._fleet.fence(
+                pool, live, known=self._counts.adopt(pool.target, live.id), epoch=self._epoch_of(pool.target)
+            )
+            for pool in self._of(function)
+            for live in tuple(pool.idle)
+        ]
+        if asked:
+            await asyncio.wait(asked, timeout=_FENCED)
 
     def count_exactly(self, epoch: Epoch) -> None:
         """Send invocations of functions with reserved concurrency only while `epoch(function)` is not None."""

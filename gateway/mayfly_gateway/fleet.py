@@ -41,15 +41,31 @@ class Fleet:
         self._begin(self._arrivals.launch(pool, pool.launch_ahead(self._loop.time())), self._launches)
 
     def adopt(
-        self, pool: Pool, instance: Instance, *, bare: Callable[[], None], known: Callable[[], None]
+        self,
+        pool: Pool,
+        instance: Instance,
+        *,
+        bare: Callable[[], None],
+        known: Callable[[], None],
+        epoch: greeting.Epoch,
     ) -> None:
         """Take over an instance that another gateway had; `ready` follows, or `bare` if nobody had it.
 
         `known` is called before, or when it is lost: it runs nothing of that gateway's any more.
         """
         pool.adopting += 1
-        adoption = self._arrivals.adopt(pool, pool.expect(self._loop.time()), instance, bare, known)
+        adoption = self._arrivals.adopt(
+            pool, pool.expect(self._loop.time()), instance, bare=bare, known=known, epoch=epoch
+        )
         self._begin(adoption, self._launches)
+
+    def fence(
+        self, pool: Pool, live: LiveInstance, *, known: Callable[[], None], epoch: greeting.Epoch
+    ) -> asyncio.Task[None]:
+        """Have an idle instance take nothing of an earlier owner any more; `known` and `ready` follow."""
+        pool.drop(live)
+        pool.adopting += 1
+        return self._begin(self._arrivals.fence(pool, live, known=known, epoch=epoch), self._launches)
 
     def retire(self, pool: Pool, live: LiveInstance) -> None:
         """Let an instance end in its own time, within bounds, once none of its lanes is busy.
@@ -123,11 +139,12 @@ class Fleet:
     async def _inquire(self, instance_id: str, on_answer: Callable[[bool], None]) -> None:
         on_answer(await self._backend.out_of_memory(instance_id))
 
-    def _begin(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         task.add_done_callback(_complain)
+        return task
 
 
 def _complain(task: asyncio.Task[None]) -> None:

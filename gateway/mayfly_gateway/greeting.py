@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import socket
+from collections.abc import Callable
 
 from mayfly_gateway import agent_calls
 from mayfly_gateway.backends import Instance
@@ -12,8 +13,12 @@ from mayfly_gateway.live import LiveInstance
 from mayfly_gateway.upstream import AgentConnection
 from mayfly_model.errors import LambdaError, ServiceException
 
-_UNKNOWN_TO_US = 401
+_OK, _UNKNOWN_TO_US, _SUPERSEDED = 200, 401, 409
+_AGAIN = 0.05
 _BARE = "Bare"
+
+Epoch = Callable[[], int | None]
+"""The epoch under which this gateway counts the instance's function now; None where it counts nothing exactly."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,16 +64,29 @@ async def ask(connection: AgentConnection, request: bytes, body: bytes = b"") ->
     return await reply
 
 
-async def identity(live: LiveInstance) -> tuple[int, bytes]:
-    """An agent's answer to who it is: 200, 401 if it is nobody's yet, or another status if it is of no use."""
-    status, content = await ask(live.connection, agent_calls.adopt(live.token))
+async def identity(live: LiveInstance, epoch: Epoch) -> tuple[int, bytes]:
+    """An agent's answer to who it is: 200, 401 if it is nobody's yet, or another status if it is of no use.
+
+    It is asked again where `epoch()` has changed meanwhile, and where it knows of a higher one, until that changes.
+    """
+    while True:
+        asked_under = epoch()
+        status, content = await _identity(live, asked_under)
+        if status == _SUPERSEDED:
+            await asyncio.sleep(_AGAIN)
+        elif status != _OK or epoch() in (asked_under, None):
+            return status, content
+
+
+async def _identity(live: LiveInstance, epoch: int | None) -> tuple[int, bytes]:
+    status, content = await ask(live.connection, agent_calls.adopt(live.token, epoch))
     if status != _UNKNOWN_TO_US:
         return status, content
     _, told = await ask(live.connection, agent_calls.HEALTH)
     if _word(told, "state") == _BARE:
         return status, content
     # Another gateway may have made it the function's just now: then it knows the word by which we all are known.
-    status, content = await ask(live.connection, agent_calls.adopt(live.token))
+    status, content = await ask(live.connection, agent_calls.adopt(live.token, epoch))
     if status == _UNKNOWN_TO_US:
         _log.warning("the instance %s was specialised under another key than this gateway's", live.id)
         return 0, b""

@@ -256,6 +256,20 @@ def test_a_new_owner_of_an_instance_that_closes_is_told_when_nothing_runs_any_mo
         other.close()
 
 
+def test_a_new_owner_that_counts_exactly_shuts_earlier_ones_out():
+    with pod() as agent:
+        agent.become()
+        other = agent.connect()
+        epoch = {"Mayfly-Epoch": "7"}
+        assert other.call("POST", "/adopt", headers=agent.bearer() | epoch).status == 200
+        for path in ("/adopt", "/invoke"):
+            headers = agent.bearer() | {"Mayfly-Epoch": "6", "Lambda-Runtime-Aws-Request-Id": "late"}
+            answer = agent.gateway.call("POST", path, headers=headers)
+            assert (answer.status, reason(answer)) == (409, "Superseded")
+        works(agent)
+        other.close()
+
+
 # How it starts.
 
 

@@ -38,6 +38,10 @@ class Counting(Protocol):
         """Count what runs by instance, started by somebody else, until it is known to be over."""
         ...
 
+    async def fence(self, function: FunctionKey) -> None:
+        """Have no instance begin what an earlier owner sends."""
+        ...
+
     def invoke(self, target: Target, call: Call, payload: bytes, on_answer: OnAnswer) -> None:
         """Run the function."""
         ...
@@ -73,10 +77,12 @@ class Counted:
             LambdaError: what the dispatcher refuses, or 503 where too many calls wait.
         """
         function = target.function
-        if not self._counting.is_reserved(function) or self._leases.epoch(function) is not None:
+        waiting = self._waiting.get(function)
+        if not self._counting.is_reserved(function) or (
+            waiting is None and self._leases.epoch(function) is not None
+        ):
             self._counting.invoke(target, call, payload, on_answer)
             return
-        waiting = self._waiting.get(function)
         if waiting is None:
             waiting = self._waiting[function] = _Waiting()
             waiting.acquiring = asyncio.get_running_loop().create_task(self._acquire(function, waiting))
@@ -121,16 +127,17 @@ class Counted:
                 del self._waiting[function]
                 _refuse(waiting, f"The function's invocations cannot be counted now: {error}.")
         else:
-            self._go_on(function, waiting, lease)
+            await self._go_on(function, waiting, lease)
 
-    def _go_on(self, function: FunctionKey, waiting: _Waiting, lease: Lease) -> None:
+    async def _go_on(self, function: FunctionKey, waiting: _Waiting, lease: Lease) -> None:
+        # At once: whoever takes the function next must know what was left behind.
+        self._counting.take_over(function, lease.running)
         if self._waiting.get(function) is not waiting:
-            # Meanwhile the function was let go. Whoever takes it next must know what was left behind.
-            self._counting.take_over(function, lease.running)
+            # Meanwhile the function was let go.
             self._leases.release(function)
             return
+        await self._counting.fence(function)
         del self._waiting[function]
-        self._counting.take_over(function, lease.running)
         for target, call, payload, on_answer in waiting.calls:
             try:
                 self.invoke(target, call, payload, on_answer)

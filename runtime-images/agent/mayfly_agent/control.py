@@ -216,7 +216,7 @@ class ControlApi:
         if not REQUEST_ID.fullmatch(request_id):
             refuse(request, 400, "InvalidRequestId")
             return
-        if (epoch := given.get(b"mayfly-epoch")) is not None and not self._is_latest(epoch):
+        if not self._is_latest(request):
             refuse(request, 409, "Superseded")
             return
         # The trace header is there also when it is empty; without the others the clients know what to do.
@@ -230,15 +230,24 @@ class ControlApi:
         if refusal is not None:
             refuse(request, 409 if refusal == "Busy" else 503, refusal)
 
-    def _is_latest(self, epoch: bytes) -> bool:
+    def _is_latest(self, request: Request) -> bool:
         """Whether no gateway that counts the function exactly has taken over from the one that calls."""
+        epoch = request.headers.get(b"mayfly-epoch")
+        if epoch is None:
+            return True
         if not epoch.isdigit() or len(epoch) > 20 or int(epoch) < self._epoch:
             return False
         self._epoch = int(epoch)
         return True
 
     def _adopt(self, request: Request) -> None:
-        """Tell a new owner what this instance is, at a moment when nobody else's invocation runs."""
+        """Tell a new owner what this instance is, at a moment when nobody else's invocation runs.
+
+        From now on none of an earlier owner's begins, where the new one says under which epoch it counts.
+        """
+        if not self._is_latest(request):
+            refuse(request, 409, "Superseded")
+            return
 
         def free(function: Function | None) -> None:
             if function is None:

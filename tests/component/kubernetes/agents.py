@@ -15,7 +15,7 @@ REPORT = b'{"durationMs":1,"billedMs":1,"initMs":null,"maxMemoryMb":1,"status":"
 class PodAgent:
     """One agent. `specialised` is the instruction that it was given, `code` what came with it.
 
-    `foreign`: its pod was made under another key.
+    `foreign`: its pod was made under another key. `epoch` is the highest under which it was spoken to.
     """
 
     def __init__(self, uid: str, address: str) -> None:
@@ -25,6 +25,7 @@ class PodAgent:
         self.code = b""
         self.claims: dict = {}
         self.closed = False
+        self.epoch = 0
         self.dead = False
         self.foreign = False
         self.free = asyncio.Event()
@@ -133,6 +134,7 @@ class Connection(asyncio.Protocol):
         ):
             self.reply(401, {"reason": "Unauthorized"})
         elif path == b"/adopt":
+            self.agent.epoch = max(self.agent.epoch, int(headers.get(b"Mayfly-Epoch", 0)))
             asyncio.get_running_loop().create_task(self.adopt())
         elif path == b"/close":
             self.agent.closed = True
@@ -140,6 +142,7 @@ class Connection(asyncio.Protocol):
             if not self.agent.held:
                 self.agent.end()
         else:
+            self.agent.epoch = max(self.agent.epoch, int(headers.get(b"Mayfly-Epoch", 0)))
             self.invoke(body)
 
     def specialise(self, headers: dict[bytes, bytes], body: bytes) -> None:
