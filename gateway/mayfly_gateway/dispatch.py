@@ -50,7 +50,6 @@ class Dispatcher:
             watch=self._sweep.watch,
             on_report=on_report,
         )
-        self._send = self._serving.send
         self._fleet = self._serving.fleet
         self._on_provisioned: Callable[[Target], None] | None = None
         self._pools: dict[tuple[str, str, str], Pool] = {}
@@ -67,7 +66,7 @@ class Dispatcher:
         if live is None:
             self._waits.add(pool)
         else:
-            self._send(pool, live)
+            self._serving.send(pool, live)
 
     def _pool(self, target: Target) -> Pool:
         """The pool of a version, made if it is the first that is asked of it."""
