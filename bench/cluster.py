@@ -1,8 +1,8 @@
-"""Measures Mayfly on a cluster: a cold start beside a bare pod, warm calls beside the pod itself, and memory.
+"""Measures Mayfly on a cluster: a cold start beside a bare pod, warm calls by each gateway, and memory.
 
 python bench/cluster.py [--rounds N]     (KUBECONFIG, an installed Mayfly, and pods that this machine reaches)
 
-Each round takes one figure of each kind, so that whatever else the machine does weighs on both alike.
+Each round starts one pod of each kind, so that whatever else the machine does weighs on both alike.
 """
 
 import argparse
@@ -67,12 +67,20 @@ class Cluster:
             return body
 
     def known(self, name: str) -> None:
-        """Wait until the gateways know the function."""
-        for _ in range(12):
-            while True:
-                with contextlib.suppress(urllib.error.HTTPError):
-                    self.call(name, dry=True)
-                    break
+        """Wait until the gateways know the function.
+
+        Raises:
+            TimeoutError: they do not within a minute.
+        """
+        until, agreed = time.monotonic() + 60, 0
+        while agreed < 12:
+            if time.monotonic() > until:
+                raise TimeoutError(f"the gateways do not know {name}")
+            try:
+                self.call(name, dry=True)
+                agreed += 1
+            except urllib.error.HTTPError:
+                time.sleep(0.01)
 
     def image(self) -> str:
         """The image of the runtime that is measured."""

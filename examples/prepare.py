@@ -6,6 +6,7 @@ Only what is missing is installed: hash-pinned wheels for the runtime that the e
 this. Standard library only.
 """
 
+import fcntl
 import re
 import subprocess
 import sys
@@ -20,6 +21,13 @@ def prepare(example: Path) -> bool:
     Raises:
         SystemExit: pip could not, with its reason.
     """
+    with (example / "requirements.txt").open() as lock:
+        # Two that run at once would install into one directory.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _prepare(example)
+
+
+def _prepare(example: Path) -> bool:
     requirements = example / "requirements.txt"
     installed = example / ".installed.txt"
     wanted = requirements.read_text()

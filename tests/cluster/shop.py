@@ -37,7 +37,7 @@ class Shop:
         return caught.value.response["Error"]["Message"]
 
     def call(self, qualifier):
-        """The executed version and the answer of a call, once the gateways know the qualifier."""
+        """The executed version and the answer of a call."""
         answer = self.aws.invoke(FunctionName="hello", Qualifier=qualifier)
         return answer["ExecutedVersion"], json.loads(answer["Payload"].read())
 

@@ -10,7 +10,7 @@ from tests.chart.permissions import PERMISSIONS, Target
 from tests.chart.rendering import render
 from tests.cluster.accounts import KUBECTL, SYSTEM, kubectl
 
-HOOKS = {"mayfly-uninstall": "delete-instances.yaml", "mayfly-test": "test.yaml"}
+HOOKS = {"mayfly-uninstall", "mayfly-test"}
 """Accounts that are there only while Helm runs a hook."""
 ROW = re.compile(r"(\S*) +\[(.*?)\] +\[(.*?)\] +\[(.*?)\]")
 

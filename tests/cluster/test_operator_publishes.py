@@ -1,5 +1,6 @@
 """Publishing and aliases by kubectl alone, on a real cluster whose operator dies now and then."""
 
+import contextlib
 import os
 import signal
 
@@ -30,6 +31,14 @@ class Replaceable:
     def kill(self):
         self.one.send(signal.SIGKILL)
         self.one.process.wait()
+
+    @contextlib.contextmanager
+    def away(self):
+        self.kill()
+        try:
+            yield
+        finally:
+            self.start()
 
 
 @pytest.fixture(scope="module")
@@ -129,9 +138,8 @@ def test_a_session_by_kubectl_alone(operator, shop):
     for number in (2, 5):
         until_referred(shop, f"hello.{number}")
         assert REFERENCED in refused(shop, "delete", VERSIONS, f"hello.{number}")
-    operator.kill()
-    assert REFERENCED in refused(shop, "delete", VERSIONS, "hello.5")
-    operator.start()
+    with operator.away():
+        assert REFERENCED in refused(shop, "delete", VERSIONS, "hello.5")
     shop.apply(alias("hello", "2"))
     until(lambda: not referring(shop, "hello.5"), "no reference")
     shop.kubectl("delete", VERSIONS, "hello.5")
@@ -261,10 +269,9 @@ def test_a_namespace_and_a_function_end_though_aliases_refer_and_no_operator_is_
             doomed.apply(function(name), version(name, 1), alias(name, "1"))
             until_referred(doomed, f"{name}.1")
         until(lambda: all(each["metadata"].get("ownerReferences") for each in doomed.all(ALIASES)), "owners")
-        operator.kill()
-        doomed.kubectl("delete", FUNCTIONS, "one", "--wait=false")
-        until(lambda: doomed.get(VERSIONS, "one.1") is None, "no version")
-        until(lambda: doomed.get(ALIASES, "one.live") is None, "no alias")
-        run("delete", "namespace", doomed.name, "--wait=false")
-        until(lambda: run("get", "namespace", doomed.name).returncode != 0, "its end", within=60)
-    operator.start()
+        with operator.away():
+            doomed.kubectl("delete", FUNCTIONS, "one", "--wait=false")
+            until(lambda: doomed.get(VERSIONS, "one.1") is None, "no version")
+            until(lambda: doomed.get(ALIASES, "one.live") is None, "no alias")
+            run("delete", "namespace", doomed.name, "--wait=false")
+            until(lambda: run("get", "namespace", doomed.name).returncode != 0, "its end", within=60)

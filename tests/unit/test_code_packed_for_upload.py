@@ -101,7 +101,8 @@ def test_what_cannot_be_code_is_refused_before_anything_is_sent(tmp_path, code, 
         (tmp_path / name).mkdir()
     with (tmp_path / "large/zeros").open("wb") as file:
         file.truncate(UNPACKED_CODE_BYTES + 1)
-    (tmp_path / "dense/noise").write_bytes(os.urandom(ZIP_BYTES))
+    if code.directory == "dense":
+        (tmp_path / "dense/noise").write_bytes(os.urandom(ZIP_BYTES))
     with pytest.raises(CodeError, match=sentence):
         packed(code, tmp_path, tmp_path / "draft.zip")
 

@@ -158,9 +158,8 @@ class Rollouts(RuleBasedStateMachine):
         self.served = "1"
         self.progress = None
         self.ends = {}
-        self.failed = set()
 
-    def look(self, **changes):
+    def look(self):
         before = self.progress
         self.progress = next_progress(
             before,

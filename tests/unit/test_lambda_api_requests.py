@@ -1,7 +1,5 @@
 """What requests to the Lambda API ask for, and what they are told that ask for what cannot be."""
 
-import json
-
 import pytest
 
 from mayfly_gateway.lambda_api.members import parse_body
@@ -130,7 +128,7 @@ def test_a_weight_is_a_share(weight):
     ],
 )
 def test_other_weights_are_refused(weights, error, words):
-    body = json.loads(json.dumps({**ALIAS, "RoutingConfig": {"AdditionalVersionWeights": weights}}))
+    body = {**ALIAS, "RoutingConfig": {"AdditionalVersionWeights": weights}}
     assert words in told(error, parse_alias, body)
 
 

@@ -297,19 +297,21 @@ async def test_a_store_that_has_lost_everything_takes_archives_in_again(tmp_path
     server = NatsServer(tmp_path)
     await server.start()
     connection = NatsConnection(server.url)
-    connection.start()
-    store = ArchiveStore(connection)
-    await connected(store)
-    assert await store.put("shop", DIGEST, io.BytesIO(CONTENT))
-    await server.kill()
-    server.forget()
-    await server.start()
-    async with asyncio.timeout(30):
-        while True:
-            with contextlib.suppress(StoreUnavailableError):
-                assert await store.put("shop", DIGEST, io.BytesIO(CONTENT))
-                break
-            await asyncio.sleep(0.05)
-    assert await store.get("shop", DIGEST) == CONTENT
-    await connection.close()
-    await server.kill()
+    try:
+        connection.start()
+        store = ArchiveStore(connection)
+        await connected(store)
+        assert await store.put("shop", DIGEST, io.BytesIO(CONTENT))
+        await server.kill()
+        server.forget()
+        await server.start()
+        async with asyncio.timeout(30):
+            while True:
+                with contextlib.suppress(StoreUnavailableError):
+                    assert await store.put("shop", DIGEST, io.BytesIO(CONTENT))
+                    break
+                await asyncio.sleep(0.05)
+        assert await store.get("shop", DIGEST) == CONTENT
+    finally:
+        await connection.close()
+        await server.kill()

@@ -2,7 +2,7 @@
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.component.local.served import alias, function, refused, running, version
+from tests.component.local.served import alias, function, refused, version
 
 ARN = "arn:aws:lambda:local:default:function:hello"
 UNPUBLISHED = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
@@ -10,15 +10,9 @@ NO_VERSION = "The function resource provided must be an alias or a published ver
 
 
 @pytest.fixture
-def local(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("l")) as started:
-        started.save(function("one"), version(1), alias("1"))
-        yield started
-
-
-@pytest.fixture
-def hello(local):
-    return local.hello
+def local(local):
+    local.save(function("one"), version(1), alias("1"))
+    return local
 
 
 def reserved(hello):

@@ -52,7 +52,9 @@ def pillow():
 
 
 @pytest.mark.parametrize("name", IS_RIGHT)
-def test_every_example_answers_its_events(name, tmp_path, pillow):
+def test_every_example_answers_its_events(name, tmp_path, request):
+    if name == "thumbnail":
+        request.getfixturevalue("pillow")
     with example(function_of(name), tmp_path) as function:
         IS_RIGHT[name](function.api.invoke(event(name)).value)
 

@@ -5,21 +5,15 @@ import json
 from urllib.parse import urlsplit
 
 import pytest
-from tests.component.local.served import alias, function, refused, running, version
+from tests.component.local.served import alias, function, refused, version
 
 ARN = "arn:aws:lambda:local:default:function:hello"
 
 
 @pytest.fixture
-def local(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("l")) as started:
-        started.save(function("one"))
-        yield started
-
-
-@pytest.fixture
-def hello(local):
-    return local.hello
+def local(local):
+    local.save(function("one"))
+    return local
 
 
 def versions(hello):

@@ -2,7 +2,7 @@
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.component.local.served import alias, function, running, version
+from tests.component.local.served import alias, function, version
 
 from mayfly_gateway.routes import Route
 from mayfly_model.errors import ResourceConflictException
@@ -10,12 +10,6 @@ from mayfly_model.errors import ResourceConflictException
 HOUR = {"type": "Canary", "percentage": 50, "intervalMinutes": 60}
 QUICK = {"type": "Linear", "percentage": 40, "intervalMinutes": 0.05}
 LIVE = ("default", "hello", "live")
-
-
-@pytest.fixture
-def local(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("l")) as started:
-        yield started
 
 
 def leads(local):

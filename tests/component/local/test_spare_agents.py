@@ -104,10 +104,12 @@ def test_a_directory_that_a_function_closed_is_removed_and_what_its_links_lead_t
 
 async def test_what_this_process_had_started_before_is_no_stray(tmp_path):
     before = await asyncio.create_subprocess_exec("sleep", "600")
-    backend = LocalBackend(tmp_path / "i", logs=Logs())
-    after = await asyncio.create_subprocess_exec("sleep", "600")
-    await backend.close()
-    assert before.returncode is None
-    before.kill()
+    try:
+        backend = LocalBackend(tmp_path / "i", logs=Logs())
+        after = await asyncio.create_subprocess_exec("sleep", "600")
+        await backend.close()
+        assert before.returncode is None
+    finally:
+        before.kill()
     assert await before.wait() == -signal.SIGKILL
     assert await after.wait() != 0

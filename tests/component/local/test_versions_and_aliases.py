@@ -1,15 +1,9 @@
 """The local mode serves versions and aliases from the same manifests as a cluster, to the AWS SDK."""
 
 import pytest
-from tests.component.local.served import CODE, RUNTIME, alias, function, running, version
+from tests.component.local.served import CODE, RUNTIME, alias, function, version
 
 from mayfly_model.errors import ResourceConflictException
-
-
-@pytest.fixture
-def local(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("l")) as started:
-        yield started
 
 
 def test_a_session_of_publishing_and_moving_an_alias(local):
