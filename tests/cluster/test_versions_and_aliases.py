@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from tests.cluster.accounts import KUBECTL, Account, function, until
+from tests.component.pace import a_moment
 
 VERSIONS = 6
 MOVES = 100
@@ -21,7 +22,7 @@ RATE = 100
 """Calls per second, as far as `CALLERS` at once can make them."""
 CALLERS = 64
 LATE = 1.0
-"""Seconds within which every gateway follows an alias."""
+"""Seconds within which every gateway follows an alias, on a machine that does nothing else."""
 
 
 def code(number):
@@ -256,6 +257,7 @@ def test_an_alias_moved_a_hundred_times_under_load_fails_no_call_and_is_followed
             moves.move(api, account, 1 + (count + 1) % VERSIONS)
             stop.wait(max(0.0, began + 0.5 * (count + 1) - time.monotonic()))
         lasted = time.monotonic() - began
+        slow = max(1.0, a_moment() / 0.3)
         stop.set()
         loading.join()
     late = sorted(moves.staleness(number, sent, received) for sent, received, number in calls)
@@ -266,8 +268,8 @@ def test_an_alias_moved_a_hundred_times_under_load_fails_no_call_and_is_followed
     )
     assert failures == []
     assert {number for _, _, number in calls} == set(range(1, VERSIONS + 1))
-    assert late[-1] <= LATE
-    assert rate > RATE / 2
+    assert late[-1] <= LATE * slow
+    assert rate > RATE / 2 / slow
 
 
 @pytest.mark.parametrize("qualifier", ["7", "nobody"])
