@@ -61,7 +61,7 @@ COLUMNS = {
         column("Version", ".spec.functionVersion"),
         column("Additional", ".spec.routing.additionalVersion"),
         column("Weight", ".spec.routing.weight", "number"),
-        column("Provisioned", ".spec.provisionedConcurrentExecutions", "integer"),
+        column("Provisioned", ".status.provisionedConcurrency.requested", "integer"),
         *STATE,
         column("Serves", ".status.functionVersion", wide=True),
         column("Rollout", '.status.conditions[?(@.type=="Progressing")].message', wide=True),

@@ -101,6 +101,11 @@ RULES: dict[str, list[Rule]] = {
             ".provisionedConcurrentExecutions",
         ),
         rule(
+            "self.functionVersion != '$LATEST' || !has(self.provisionedConcurrencyScaling)",
+            "provisionedConcurrencyScaling is not allowed with $LATEST: publish a version first",
+            ".provisionedConcurrencyScaling",
+        ),
+        rule(
             "!has(self.routing) || self.routing.additionalVersion != self.functionVersion",
             "routing.additionalVersion is the alias's own version: give another one",
             ".routing.additionalVersion",
@@ -114,6 +119,19 @@ RULES: dict[str, list[Rule]] = {
             "!(has(self.routing) && has(self.rollout))",
             "rollout is not allowed with routing: it shifts the calls by itself",
             ".rollout",
+        ),
+    ],
+    "ProvisionedConcurrencyScaling": [
+        rule(
+            "has(self.targetTracking) || (has(self.scheduledActions) && self.scheduledActions.size() > 0)",
+            "give scheduledActions or targetTracking, or both",
+        ),
+    ],
+    "TargetTracking": [
+        rule(
+            "self.minCapacity <= self.maxCapacity",
+            "minCapacity is greater than maxCapacity: lower it, or raise maxCapacity",
+            ".minCapacity",
         ),
     ],
     "RolloutAlarm": [

@@ -89,6 +89,8 @@ def _items(name: str, kind: Schema, parts: dict[str, Schema]) -> Schema:
         return {"items": items, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
     if name in ("retired", "claimed"):
         return {"items": items, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["uid"]}
+    if name == "scheduledActions":
+        return {"items": items, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
     return {"items": items, "x-kubernetes-list-type": "atomic" if name in OPEN_FIELDS else "set"}
 
 

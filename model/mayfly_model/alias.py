@@ -16,6 +16,10 @@ from mayfly_model.metadata import Metadata, ObjectName
 from mayfly_model.names import LATEST, VERSION_NUMBER_PATTERN
 from mayfly_model.part import Observed, Part, broken, text, whole_number
 from mayfly_model.provisioned import ProvisionedStatus
+from mayfly_model.provisioned_scaling import (
+    ProvisionedConcurrencyScaling,
+    ProvisionedConcurrencyScalingStatus,
+)
 from mayfly_model.rollout import Rollout, RolloutPhase, RolloutStatus
 from mayfly_model.version import FunctionVersion
 
@@ -62,9 +66,18 @@ class AliasSpec(Part):
         int | None, whole_number(1, limits.RESERVED_CONCURRENCY_MAX)
     ] = None
     """Instances that are kept initialised at all times; not for $LATEST."""
+    provisioned_concurrency_scaling: ProvisionedConcurrencyScaling | None = None
+    """More of them by the clock and by the load; not for $LATEST. Kept is the greatest of
+    provisionedConcurrentExecutions, the windows that are open and minCapacity, or what target tracking asks for above
+    that."""
     rollout: Rollout | None = None
     """How a change of functionVersion is brought about: step by step, watched, and taken back by itself. Not with
     routing, and not for $LATEST."""
+
+    @property
+    def is_provisioned(self) -> bool:
+        """Whether instances are kept initialised, now or at times."""
+        return (self.provisioned_concurrent_executions, self.provisioned_concurrency_scaling) != (None, None)
 
     @model_validator(mode="after")
     def _versions_fit(self) -> "AliasSpec":
@@ -74,6 +87,8 @@ class AliasSpec(Part):
             raise broken(
                 "not allowed with $LATEST: publish a version first", "provisionedConcurrentExecutions"
             )
+        if self.function_version == LATEST and self.provisioned_concurrency_scaling is not None:
+            raise broken("not allowed with $LATEST: publish a version first", "provisionedConcurrencyScaling")
         if self.function_version == LATEST and self.rollout is not None:
             raise broken("not allowed with $LATEST: publish a version first", "rollout")
         if self.routing is not None and self.rollout is not None:
@@ -96,6 +111,8 @@ class AliasStatus(Observed):
     """The second version that gets a share of them; none when absent."""
     provisioned_concurrency: ProvisionedStatus | None = None
     """What became of the instances that are kept initialised."""
+    provisioned_concurrency_scaling: ProvisionedConcurrencyScalingStatus | None = None
+    """How many are asked for now by the clock and the load, and why. Written by the gateway that owns the function."""
     rollout: RolloutStatus | None = None
     """How far the last rollout is. Written by the gateway that owns the function."""
     conditions: Conditions = ()
@@ -120,6 +137,14 @@ class Alias(Part):
     def alias(self) -> str:
         """The alias as callers name it."""
         return split_name(self.metadata.name)[1]
+
+    @property
+    def provisioned(self) -> int | None:
+        """Instances that are to be kept initialised now, as far as is told; None for none."""
+        scaled = self.status.provisioned_concurrency_scaling
+        if self.spec.provisioned_concurrency_scaling is None or scaled is None:
+            return self.spec.provisioned_concurrent_executions
+        return scaled.requested or None
 
     @property
     def serves_what_it_says(self) -> bool:
