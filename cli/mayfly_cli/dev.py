@@ -83,8 +83,10 @@ async def serve(paths: list[Path], home: Path, settings: Settings) -> int:
                 deployer.releases,
                 deployer.freshness,
                 provisioned=lambda target: gateway.provisioning.state(target),
+                scaled=lambda alias: gateway.scaling.decided(alias),
             ),
             on_rollout=view.rollout,
+            on_scaled=view.scaled,
         )
     except OSError as error:
         present.problem(f"{settings.host}:{settings.port} cannot be listened on: {listening_problem(error)}")

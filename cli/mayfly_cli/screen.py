@@ -13,6 +13,7 @@ from mayfly_cli.client import DEFAULT_ENDPOINT
 from mayfly_gateway.backends.local.deployer import Outcome
 from mayfly_gateway.catalogue import AliasKey, Target
 from mayfly_gateway.logs import Logs
+from mayfly_gateway.provision_plan import Decided
 from mayfly_gateway.rollout import Progress, Said, told
 from mayfly_model.names import LATEST
 
@@ -53,6 +54,7 @@ class Screen:
         self._styles: dict[tuple[str, str], str] = {}
         self._pace = Pace(self._skipped)
         self._rollouts: dict[AliasKey, str] = {}
+        self._scaled: dict[AliasKey, str] = {}
 
     def progress(self, sentence: str) -> None:
         """Something takes a while."""
@@ -100,9 +102,17 @@ class Screen:
     def rollout(self, alias: AliasKey, _said: Said, progress: Progress | None) -> None:
         """How far an alias is on its way to another version, if that is news."""
         sentence = "" if progress is None else told(progress)
-        if sentence and self._rollouts.get(alias) != sentence:
+        self._said_of(alias, sentence, self._rollouts)
+
+    def scaled(self, alias: AliasKey, _said: Said, decided: Decided | None) -> None:
+        """How many instances of an alias are kept by the clock and the load, if that is news."""
+        words = "" if decided is None else f"{decided.instances} instances are kept. {decided.message}"
+        self._said_of(alias, words, self._scaled)
+
+    def _said_of(self, alias: AliasKey, sentence: str, before: dict[AliasKey, str]) -> None:
+        if sentence and before.get(alias) != sentence:
             self._out.print(self._label(alias[0], f"{alias[1]}:{alias[2]}") + Text(sentence, style="dim"))
-        self._rollouts[alias] = sentence
+        before[alias] = sentence
 
     def goodbye(self) -> None:
         """The end is near."""

@@ -96,6 +96,10 @@ AliasKey = tuple[str, str, str]
 Guide = Callable[[AliasKey, Route | None, Said | None, Route | None], Route | None]
 """Told what an alias names (None: it is gone), what it says of rollouts and where it led; returns where to lead it."""
 
+Scaler = Callable[[AliasKey, Route | None, Said | None], int | None]
+"""Told what an alias names (None: it is gone) and what is known of it; returns how many instances it wants ahead of
+calls, None for as many as it says."""
+
 
 class Catalogue:
     """The functions of every namespace, by Lambda name."""
@@ -107,6 +111,7 @@ class Catalogue:
         self._listeners: list[Listener] = []
         self._provision_listeners: list[Callable[[str, str], None]] = []
         self._guide: Guide | None = None
+        self._scaler: Scaler | None = None
 
     def resolve(self, namespace: str, name: str, qualifier: str | None = None) -> Target | None:
         """The version that one call of this function means now; None if there is none."""
@@ -175,14 +180,15 @@ class Catalogue:
     ) -> None:
         """Have an alias lead there, or, with None, forget it; for `last` see `Qualifiers.route`.
 
-        `said` is what it says of rollouts, for whom `guide_by` has named.
+        `said` is what it says of rollouts and what was decided of it, for whom `guide_by` and `scale_by` have named.
         """
         functions = self._namespaces.setdefault(namespace, {})
         function = functions.setdefault(name, Qualifiers())
         steered = None
         if self._guide is not None:
             steered = self._guide((namespace, name, alias), wanted, said, function.leads(alias) or last)
-        function.route(alias, wanted, last, steered)
+        scaled = None if self._scaler is None else self._scaler((namespace, name, alias), wanted, said)
+        function.route(alias, wanted, last, steered, scaled)
         self._tidy(namespace, name)
         self._tell_of_provision(namespace, name)
 
@@ -196,20 +202,30 @@ class Catalogue:
         self._function(namespace, name).steer(alias, steered)
         self._tell_of_provision(namespace, name)
 
+    def scale_by(self, scaler: Scaler) -> None:
+        """Have `scaler` say from now on how many instances aliases want ahead of calls, whenever they say something."""
+        self._scaler = scaler
+
+    def scale(self, key: AliasKey, instances: int | None) -> None:
+        """Have an alias want so many instances ahead of calls, or, with None, as many as it says."""
+        namespace, name, alias = key
+        if self._function(namespace, name).scale(alias, instances):
+            self._tell_of_provision(namespace, name)
+
     def on_change(self, listener: Listener) -> None:
         """Have `listener(before, after)` called for every version there is, and on every change from now on."""
         self._listeners.append(listener)
         for target in self.every():
             listener(None, target)
 
-    def provisioned(self, namespace: str, name: str) -> Mapping[str, int]:
-        """How many instances of each of a function's versions are wanted ahead of calls.
+    def provisioned(self, namespace: str, name: str, *, without: str | None = None) -> Mapping[str, int]:
+        """How many instances of each of a function's versions are wanted ahead of calls, by all but one alias.
 
         What a version itself says takes the place of what aliases say of it.
         """
         function = self._function(namespace, name)
         own = {each.version: each.provisioned for each in function.versions.values() if each.provisioned}
-        return {**function.provisioned, **own}
+        return {**function.provisioned(without=without), **own}
 
     def on_provision(self, listener: Callable[[str, str], None]) -> None:
         """Have `listener(namespace, name)` called whenever `provisioned` of the function may be another."""

@@ -16,7 +16,7 @@ from mayfly_gateway.elsewhere import FunctionKey
 from mayfly_gateway.invoke import Run
 from mayfly_gateway.live import NO_DIGEST, LiveInstance
 from mayfly_gateway.pool import Pool
-from mayfly_gateway.provision import Provisioned
+from mayfly_gateway.provision import Load, Provisioned
 from mayfly_gateway.request import Call
 from mayfly_gateway.serving import GRACE, OnReport, Serving, not_found
 from mayfly_gateway.settings import Settings
@@ -114,6 +114,11 @@ class Dispatcher:
         if pool is None or not pool.provision.wanted:
             return None
         return pool.provision.told(*pool.provisioned())
+
+    def load(self, version: tuple[str, str, str]) -> Load | None:
+        """How much of a version's provisioned instances was in use since it was asked last; None if it has none."""
+        pool = self._serving.get(version)
+        return None if pool is None or not pool.provision.wanted else pool.load()
 
     def on_provisioned(self, told: Callable[[Target], None]) -> None:
         """Have `told(target)` called when there may be news of a version's provisioned instances."""

@@ -9,7 +9,7 @@ from collections import deque
 
 from mayfly_gateway.catalogue import Target
 from mayfly_gateway.live import SHARED, Invocation, Launch, LiveInstance
-from mayfly_gateway.provision import Provision
+from mayfly_gateway.provision import Load, Provision
 from mayfly_gateway.scaling import Coming, Estimates, shortfall
 from mayfly_model.errors import LambdaError
 
@@ -31,6 +31,8 @@ class Pool:
         self.gone = False
         self.adrift = False
         self.provision = Provision()
+        self.peak = 0
+        """The most invocations at once since `load` was asked."""
         self.adopting = 0
         """Instances that are asked what they are, and may turn out to be provisioned."""
         self.trouble: LambdaError | None = None
@@ -60,6 +62,8 @@ class Pool:
         live.since = now
         live.answered = 0.0
         self.busy.add(live)
+        if len(self.busy) > self.peak:
+            self.peak = len(self.busy)
         return live
 
     def release(self, live: LiveInstance, now: float) -> bool:
@@ -157,6 +161,12 @@ class Pool:
         available, digest = self._available(), self.target.digest
         coming = sum(1 for each in self.launches if each.is_provisioned and each.target.digest == digest)
         return available + coming, available
+
+    def load(self) -> Load:
+        """How much of the provisioned instances was in use since it was asked last. Calls take these first."""
+        peak, self.peak = self.peak, len(self.busy)
+        allocated = min(self._available(), self.provision.wanted)
+        return Load(min(peak / self.target.concurrency, allocated), allocated, self.provision.wanted)
 
     def _available(self) -> int:
         digest = self.target.digest

@@ -32,6 +32,15 @@ class Provisioned:
         return "IN_PROGRESS" if self.reason is None else "FAILED"
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Of the `wanted` provisioned instances: the most in use at once within some time, and those that are ready."""
+
+    in_use: float
+    allocated: int
+    wanted: int
+
+
 class Provision:
     """One version's."""
 

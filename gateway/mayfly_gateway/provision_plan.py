@@ -6,11 +6,16 @@ up to its most, target tracking decides; when a window closes it goes on from wh
 """
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from mayfly_gateway.target_tracking import LOW, MINUTES_IN, Change, History, scaled_in, scaled_out
 from mayfly_gateway.windows import Opening, Window, window_of
-from mayfly_model.provisioned_scaling import ProvisionedConcurrencyScaling, TargetTracking
+from mayfly_model.provisioned_scaling import (
+    ProvisionedConcurrencyScaling,
+    ProvisionedConcurrencyScalingStatus,
+    TargetTracking,
+)
 
 
 class Reason(StrEnum):
@@ -50,6 +55,22 @@ class Decided:
     message: str = ""
     out_at: float | None = None
     in_at: float | None = None
+
+
+def status_of(decided: Decided) -> ProvisionedConcurrencyScalingStatus:
+    """The same as an Alias's status tells it, times in whole seconds."""
+    return ProvisionedConcurrencyScalingStatus(
+        observed_generation=decided.generation,
+        requested=decided.instances,
+        reason=str(decided.reason),
+        message=decided.message,
+        scaled_out_at=_time(decided.out_at),
+        scaled_in_at=_time(decided.in_at),
+    )
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC)
 
 
 @dataclass(frozen=True, slots=True)

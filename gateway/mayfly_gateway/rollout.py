@@ -7,6 +7,7 @@ one at a time; only the new version's own calls by the alias take one back.
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from mayfly_gateway.provision_plan import Decided
 from mayfly_gateway.routes import Route
 from mayfly_model.rollout import Rollout, RolloutAlarm
 from mayfly_model.rollout import RolloutPhase as Phase
@@ -72,7 +73,8 @@ class Progress:
 class Said:
     """What an alias says of rollouts, and what was written down of its last one.
 
-    `source` is the object's name and `uid` its identity, empty where no object is; `generation` counts what it says.
+    `scaled` is what was written down of its provisioned concurrency, where that is scaled. `source` is the object's
+    name and `uid` its identity, empty where no object is; `generation` counts what it says.
     `serves` is the version that others take it to lead to.
     """
 
@@ -80,6 +82,7 @@ class Said:
     generation: int
     progress: Progress | None = None
     serves: str | None = None
+    scaled: Decided | None = None
     source: str = ""
     uid: str = ""
 

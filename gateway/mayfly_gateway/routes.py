@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from mayfly_model.alias import AliasSpec
 from mayfly_model.names import LATEST
+from mayfly_model.provisioned_scaling import ProvisionedConcurrencyScaling
 
 T = TypeVar("T")
 
@@ -19,13 +20,15 @@ T = TypeVar("T")
 class Route:
     """What an alias names: a version and, for a share `weight` of the calls (0 to 1), perhaps an additional one.
 
-    `provisioned`: how many instances of the version are kept initialised ahead of calls.
+    `provisioned`: how many instances of the version are kept initialised ahead of calls, at the least where `scaling`
+    makes it more at times.
     """
 
     version: str
     additional: str | None = None
     weight: float = 0.0
     provisioned: int | None = None
+    scaling: ProvisionedConcurrencyScaling | None = None
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -41,6 +44,7 @@ def route_of(spec: AliasSpec) -> Route:
         None if routing is None else routing.additional_version,
         0.0 if routing is None else routing.weight,
         spec.provisioned_concurrent_executions,
+        spec.provisioned_concurrency_scaling,
     )
 
 
@@ -55,11 +59,20 @@ class Split(Generic[T]):
 
 @dataclass(slots=True)
 class _Alias:
-    """What an alias says, and where it led at last; None while it never did. `steered`: where a rollout leads it."""
+    """What an alias says, and where it led at last; None while it never did.
+
+    `steered`: where a rollout leads it. `scaled`: how many instances it wants ahead of calls instead of what it says.
+    """
 
     wanted: Route
     last: Route | None
     steered: Route | None = None
+    scaled: int | None = None
+
+    @property
+    def provisioned(self) -> int:
+        """How many instances it wants ahead of calls."""
+        return (self.wanted.provisioned if self.scaled is None else self.scaled) or 0
 
 
 class Qualifiers(Generic[T]):
@@ -101,22 +114,29 @@ class Qualifiers(Generic[T]):
         return before
 
     def route(
-        self, alias: str, wanted: Route | None, last: Route | None = None, steered: Route | None = None
+        self,
+        alias: str,
+        wanted: Route | None,
+        last: Route | None = None,
+        steered: Route | None = None,
+        scaled: int | None = None,
     ) -> None:
         """Have the alias lead there, or, with None, have it no more.
 
         `last` is where it led as far as others know; what it led to here counts for more. `steered` is where a
-        rollout leads it instead.
+        rollout leads it instead, `scaled` how many instances it wants ahead of calls instead.
         """
         known = self._aliases.get(alias)
         if wanted is None:
             self._aliases.pop(alias, None)
         elif known is None:
-            self._aliases[alias] = _Alias(wanted, last, steered)
-        elif (known.wanted, known.steered) == (wanted, steered) and (known.last or not last):
+            self._aliases[alias] = _Alias(wanted, last, steered, scaled)
+        elif (known.wanted, known.steered, known.scaled) == (wanted, steered, scaled) and (
+            known.last or not last
+        ):
             return
         else:
-            known.wanted, known.steered = wanted, steered
+            known.wanted, known.steered, known.scaled = wanted, steered, scaled
             known.last = known.last or last
         self._work_out()
 
@@ -127,14 +147,21 @@ class Qualifiers(Generic[T]):
             known.steered = steered
             self._work_out()
 
-    @property
-    def provisioned(self) -> Mapping[str, int]:
-        """How many instances the aliases that lead to a version want of it ahead of calls, by version."""
+    def scale(self, alias: str, scaled: int | None) -> bool:
+        """Have the alias want so many instances ahead of calls, or, with None, what it says; whether that is news."""
+        known = self._aliases.get(alias)
+        if known is None or known.scaled == scaled:
+            return False
+        known.scaled = scaled
+        return True
+
+    def provisioned(self, *, without: str | None = None) -> Mapping[str, int]:
+        """How many instances the aliases that lead to a version, but for one, want of it ahead of calls, by version."""
         found: dict[str, int] = {}
-        for alias in self._aliases.values():
-            route = self._led(alias)
-            if route is not None and alias.wanted.provisioned:
-                found[route.version] = found.get(route.version, 0) + alias.wanted.provisioned
+        for name, alias in self._aliases.items():
+            route = None if name == without else self._led(alias)
+            if route is not None and alias.provisioned:
+                found[route.version] = found.get(route.version, 0) + alias.provisioned
         return found
 
     def leads(self, alias: str) -> Route | None:

@@ -1,6 +1,7 @@
 """Wiring: builds the gateway from its settings and a backend, starts it, stops it."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from mayfly_gateway.logs import Logs
 from mayfly_gateway.peers.counted import Counted
 from mayfly_gateway.peers.forward import Forwarder
 from mayfly_gateway.peers.ownership import Ownership
+from mayfly_gateway.provision_scaling import OnScaled, ProvisionScaling
 from mayfly_gateway.provisioning import OnNews, Provisioning
 from mayfly_gateway.request import Call
 from mayfly_gateway.rollouts import OnProgress, Rollouts
@@ -76,13 +78,17 @@ class Gateway:
         log_elsewhere: Callable[[Target], str] | None = None,
         on_provisioned: OnNews | None = None,
         on_rollout: OnProgress | None = None,
+        on_scaled: OnScaled | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Listen, with instances from this backend. `is_stale`: see `Invoke`; `replicas`: None if it is alone.
 
         `ready()` says whether the gateway knows what it needs to serve calls, for its readiness probe. `archives`:
         where code is uploaded to, None where that cannot be. `registry`: where the objects of the Lambda API are.
         `log_elsewhere(target)`: how logs are read if not here. `on_provisioned(target, state)` is told how far a
-        version's provisioned instances are, `on_rollout(alias, said, progress)` how far an alias's rollout is.
+        version's provisioned instances are, `on_rollout(alias, said, progress)` how far an alias's rollout is,
+        `on_scaled(alias, said, decided)` how many instances are kept of one by the clock and the load. `clock` gives
+        seconds since 1970.
 
         Raises:
             OSError: the address cannot be listened on.
@@ -95,6 +101,15 @@ class Gateway:
         if replicas is not None:
             self._work_together(replicas)
         owns = None if replicas is None else replicas.ownership.owns
+        # Before it is asked how many to keep.
+        self.scaling = ProvisionScaling(
+            catalogue=self.catalogue,
+            dispatcher=self.dispatcher,
+            owns=owns or (lambda _: True),
+            ready=ready,
+            on_scaled=on_scaled,
+            clock=clock,
+        )
         self.provisioning = Provisioning(
             catalogue=self.catalogue, dispatcher=self.dispatcher, owns=owns, on_news=on_provisioned
         )
@@ -106,6 +121,7 @@ class Gateway:
             on_progress=on_rollout,
         )
         if replicas is not None:
+            replicas.ownership.on_change(self.scaling.refresh)
             replicas.ownership.on_change(self.provisioning.refresh)
             replicas.ownership.on_change(self.rollouts.refresh)
         invoke = Invoke(
@@ -206,6 +222,7 @@ class Gateway:
         """Accept nothing more, give what runs the settings' `stop_time` to finish, then end everything."""
         self._server.close()
         self.rollouts.close()
+        self.scaling.close()
         self._front.stop()
         stop_time = self._settings.stop_time
         forwarded = () if self.forwarder is None else (self.forwarder.finish(stop_time),)

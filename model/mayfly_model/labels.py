@@ -43,6 +43,7 @@ ACCOUNT_ANNOTATION: Final = "mayfly.dev/account-id"
 
 OPERATOR_FIELD_MANAGER: Final = "mayfly-operator"
 GATEWAY_FIELD_MANAGER: Final = "mayfly-gateway"
+SCALING_FIELD_MANAGER: Final = "mayfly-gateway-scaling"
 CLI_FIELD_MANAGER: Final = "mayfly-cli"
 
 LATEST_SUFFIX: Final = "latest"

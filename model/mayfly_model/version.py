@@ -128,6 +128,11 @@ class Version(Part):
         return split_name(self.metadata.name)[1]
 
     @property
+    def provisioned(self) -> int | None:
+        """Instances that are to be kept initialised; None for none."""
+        return self.spec.provisioned_concurrent_executions
+
+    @property
     def is_latest(self) -> bool:
         """Whether it is `$LATEST`."""
         return self.function_version == LATEST

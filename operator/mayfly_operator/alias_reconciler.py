@@ -81,6 +81,20 @@ class AliasReconciler:
         elif before != now:
             await self._moved(alias, before, now)
         await self._tell_end(alias)
+        await self._tell_scaling(alias)
+
+    async def _tell_scaling(self, alias: AliasView) -> None:
+        """An Event where clock and load have changed how many instances are kept."""
+        words = aliases.rescaled(alias)
+        if words is not None:
+            await self._around.events.tell(
+                alias,
+                kind="Alias",
+                warning=False,
+                reason="ProvisionedConcurrencyScaled",
+                message=words,
+                now=self._around.clock(),
+            )
 
     async def _tell_end(self, alias: AliasView) -> None:
         """An Event where a rollout has ended."""

@@ -66,12 +66,29 @@ def read(item: Json) -> AliasView:
         alias=metadata["name"].partition(".")[2],
         versions=tuple(str(each) for each in named if each),
         weight=routing.get("weight") or 0.0,
-        provisioned=spec.get("provisionedConcurrentExecutions"),
+        provisioned=_wanted(spec, item.get("status") or {}),
+        scaled=_scaled(spec, item.get("status") or {}),
         gradual=spec.get("rollout") is not None,
         rollout=rollouts.read((item.get("status") or {}).get("rollout")),
         refused=refused,
         status=item.get("status") or {},
     )
+
+
+def _scaled(spec: Json, status: Json) -> str | None:
+    """Why a gateway keeps as many instances as it does, where clock and load say how many."""
+    if spec.get("provisionedConcurrencyScaling") is None:
+        return None
+    return (status.get("provisionedConcurrencyScaling") or {}).get("message")
+
+
+def _wanted(spec: Json, status: Json) -> int | None:
+    """How many instances are to be kept initialised now; None for none."""
+    number: int | None = spec.get("provisionedConcurrentExecutions")
+    if spec.get("provisionedConcurrencyScaling") is None:
+        return number
+    told = status.get("provisionedConcurrencyScaling") or {}
+    return told.get("requested", number) or None
 
 
 def served(alias: AliasView) -> Serving:
@@ -168,6 +185,14 @@ def status(
     if (instances := provisioned(alias, found, version)) is not None:
         fields["provisionedConcurrency"] = instances
     return news(alias.status, fields, optional=("functionVersion", "routing", "provisionedConcurrency"))
+
+
+def rescaled(alias: AliasView) -> str | None:
+    """What to say where clock and load have changed how many instances are kept since the status told it."""
+    before = (alias.status.get("provisionedConcurrency") or {}).get("requested")
+    if alias.scaled is None or before == alias.provisioned:
+        return None
+    return f"{alias.provisioned or 0} instances are kept initialised, {before or 0} before. {alias.scaled}".strip()
 
 
 def is_told(alias: AliasView, found: Trouble) -> bool:

@@ -114,6 +114,7 @@ class VersionView(Identity):
 class AliasView(Identity):
     """An Alias. `versions` are those that its spec names, as Lambda names them: the alias's own, then the other one.
 
+    `provisioned`: how many instances are to be kept initialised now; `scaled` says why, where clock and load decide it.
     `gradual`: it goes from one version to another by a rollout; `rollout` is the last one, as gateways tell of it.
     """
 
@@ -124,6 +125,7 @@ class AliasView(Identity):
     versions: tuple[str, ...]
     weight: float
     provisioned: int | None
+    scaled: str | None = None
     gradual: bool
     rollout: RolloutStatus | None
     refused: "Trouble | None"

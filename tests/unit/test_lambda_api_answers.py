@@ -313,5 +313,5 @@ def test_what_is_asked_for_of_a_version_is_its_own():
     asked = stored.version(item)
     answer = as_modelled("GetProvisionedConcurrencyConfig", shapes.provisioned(asked))
     assert (answer["RequestedProvisionedConcurrentExecutions"], answer["Status"]) == (3, "READY")
-    begun = as_modelled("PutProvisionedConcurrencyConfig", shapes.provision_begun(asked), 202)
+    begun = as_modelled("PutProvisionedConcurrencyConfig", shapes.provision_begun(asked, 3), 202)
     assert begun["Status"] == "IN_PROGRESS"

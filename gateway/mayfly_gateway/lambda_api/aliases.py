@@ -114,9 +114,9 @@ class Aliases:
         version = wanted.version or spec.function_version
         if version != LATEST:
             found = await self._lookup.published(subject, function, version)
-            if spec.provisioned_concurrent_executions is not None:
+            if spec.is_provisioned:
                 check_may_be_pointed_at(found)
-        elif spec.provisioned_concurrent_executions is not None:
+        elif spec.is_provisioned:
             raise InvalidParameterValueException(UNPUBLISHED)
         routing = spec.routing if wanted.routing is None else await self._routing(subject, function, wanted)
         _check_routing(version, routing)

@@ -1,6 +1,7 @@
 """The operations on provisioned concurrency: `spec.provisionedConcurrentExecutions` of a Version or an Alias.
 
-Rule: a number is asked for here and nothing more; what became of it is what the object's status says.
+Rule: a number is asked for here and nothing more; what became of it is what the object's status says. Where an alias is
+scaled, the number is the least, and what is told is what is asked for now.
 """
 
 from collections.abc import Iterable
@@ -42,8 +43,8 @@ class Named:
 
     @property
     def wanted(self) -> int | None:
-        """How many instances are asked for; None for no configuration."""
-        return self.item.item.spec.provisioned_concurrent_executions
+        """How many instances are asked for now; None for no configuration."""
+        return self.item.item.provisioned
 
 
 class Provisioned:
@@ -76,7 +77,7 @@ class Provisioned:
             reservations=sum(each for _, each in self._registry.reserved(subject.namespace)),
             provisioned=sum(each for name, each in configs.items() if name != named.qualifier),
         )
-        return shapes.provision_begun(await self._provision(subject, named, wanted))
+        return shapes.provision_begun(await self._provision(subject, named, wanted), wanted)
 
     async def _check_provisioned_once(self, subject: Subject, named: Named) -> None:
         function, item = named.function, named.item.item
@@ -91,7 +92,7 @@ class Provisioned:
     async def delete(self, subject: Subject) -> None:
         """DeleteProvisionedConcurrencyConfig."""
         named = await self._named(subject, _NO_VERSION)
-        if named.wanted is not None:
+        if named.item.item.spec.provisioned_concurrent_executions is not None:
             await self._provision(subject, named, None)
 
     async def list(self, subject: Subject, wanted: Listing) -> shapes.Json:
@@ -103,7 +104,7 @@ class Provisioned:
         configs = [
             {"FunctionArn": self._lookup.arn(subject, name), **shapes.provisioned(item)}
             for name, item in found
-            if item is not None and item.item.spec.provisioned_concurrent_executions is not None
+            if item is not None and item.item.provisioned is not None
         ]
         answer = {"ProvisionedConcurrencyConfigs": configs}
         return answer if marker is None else {**answer, "NextMarker": marker}
@@ -145,8 +146,7 @@ class Provisioned:
 
 def _check_pointed_at(version: Version, aliases: Iterable[Stored[Alias]]) -> None:
     """Refuse what would provision a version a second time, by itself."""
-    specs = [alias.item.spec for alias in aliases]
-    provisioned = [spec for spec in specs if spec.provisioned_concurrent_executions is not None]
+    provisioned = [alias.item.spec for alias in aliases if alias.item.spec.is_provisioned]
     if any(spec.function_version == version.function_version for spec in provisioned):
         raise ResourceConflictException("Version is pointed by a Provisioned Concurrency alias")
 

@@ -106,10 +106,10 @@ def reserved(concurrency: int | None) -> Json:
 
 def provisioned(item: Stored[Version] | Stored[Alias]) -> Json:
     """GetProvisionedConcurrencyConfig's answer, of a version or an alias that has such a configuration."""
-    wanted = item.item.spec.provisioned_concurrent_executions
-    told = item.item.status.provisioned_concurrency
+    wanted, told = item.item.provisioned, item.item.status.provisioned_concurrency
+    begun = provision_begun(item, wanted)
     if told is None:
-        return provision_begun(item)
+        return begun
     # What was told of another number, or before the alias moved, is no longer how it is.
     moving = isinstance(item.item, Alias) and not item.item.serves_what_it_says
     holds = told.requested == wanted and not moving
@@ -119,13 +119,13 @@ def provisioned(item: Stored[Version] | Stored[Alias]) -> Json:
         "AvailableProvisionedConcurrentExecutions": told.available,
     }
     reason = {"StatusReason": told.status_reason} if holds and told.status_reason else {}
-    return {**provision_begun(item), **answer, **reason}
+    return {**begun, **answer, **reason}
 
 
-def provision_begun(item: Stored[Version] | Stored[Alias]) -> Json:
-    """PutProvisionedConcurrencyConfig's answer."""
+def provision_begun(item: Stored[Version] | Stored[Alias], wanted: int | None) -> Json:
+    """PutProvisionedConcurrencyConfig's answer to who wants so many instances."""
     return {
-        "RequestedProvisionedConcurrentExecutions": item.item.spec.provisioned_concurrent_executions,
+        "RequestedProvisionedConcurrentExecutions": wanted,
         "AllocatedProvisionedConcurrentExecutions": 0,
         "AvailableProvisionedConcurrentExecutions": 0,
         "Status": "IN_PROGRESS",

@@ -108,6 +108,7 @@ class Local:
                 self.deployer.releases,
                 self.deployer.freshness,
                 provisioned=lambda target: self.gateway.provisioning.state(target),
+                scaled=lambda alias: self.gateway.scaling.decided(alias),
             ),
         )
         backend.start()

@@ -8,13 +8,14 @@ import logging
 from collections.abc import Callable, Iterable
 
 from mayfly_gateway.backends import Instance
+from mayfly_gateway.backends.kubernetes import rollouts, scaled
+from mayfly_gateway.backends.kubernetes.alias_reports import AliasReports
 from mayfly_gateway.backends.kubernetes.claims import Claims, Retire
 from mayfly_gateway.backends.kubernetes.launches import Launches
 from mayfly_gateway.backends.kubernetes.objects import AliasObject, PodObject, VersionObject
 from mayfly_gateway.backends.kubernetes.placement import State
 from mayfly_gateway.backends.kubernetes.pods import Pod, read_pod
 from mayfly_gateway.backends.kubernetes.reports import Reports
-from mayfly_gateway.backends.kubernetes.rollouts import RolloutReports
 from mayfly_gateway.backends.kubernetes.scale import Key, Scale
 from mayfly_gateway.backends.kubernetes.sites import Adopt, Site, Sites
 from mayfly_gateway.backends.kubernetes.surroundings import Surroundings
@@ -22,8 +23,9 @@ from mayfly_gateway.backends.kubernetes.versions import Names, version_key
 from mayfly_gateway.backends.kubernetes.watch import Watch
 from mayfly_gateway.catalogue import AliasKey, Target
 from mayfly_gateway.provision import Provisioned
+from mayfly_gateway.provision_plan import Decided
 from mayfly_gateway.rollout import Progress, Said
-from mayfly_model.labels import INSTANCE_SELECTOR
+from mayfly_model.labels import GATEWAY_FIELD_MANAGER, INSTANCE_SELECTOR, SCALING_FIELD_MANAGER
 
 _RELEASE_TIME = 1.0
 """Seconds that an idle instance waits for the API server before it goes on serving."""
@@ -40,7 +42,8 @@ class KubernetesBackend:
         self._around = around
         self._scale = Scale(around.api)
         self._reports = Reports(around.api, self._scale)
-        self._rollouts = RolloutReports(around.api)
+        self._rollouts = AliasReports(around.api, GATEWAY_FIELD_MANAGER)
+        self._scaled = AliasReports(around.api, SCALING_FIELD_MANAGER)
         self._names = Names(around.catalogue, cluster=around.cluster)
         self._pods: dict[Key, dict[str, Pod]] = {}
         self._autopsies: dict[str, asyncio.Future[bool]] = {}
@@ -111,6 +114,7 @@ class KubernetesBackend:
         self._scale.close()
         self._reports.close()
         self._rollouts.close()
+        self._scaled.close()
         await self._around.api.close()
 
     # The dispatcher's calls.
@@ -171,7 +175,11 @@ class KubernetesBackend:
 
     def rollout(self, key: AliasKey, said: Said, progress: Progress | None) -> None:
         """Write down how far an alias's rollout is; None if there is none."""
-        self._rollouts.write(key, said, progress)
+        self._rollouts.write(key[0], said.source, rollouts.applied(key[0], said, progress))
+
+    def scaled(self, key: AliasKey, said: Said, decided: Decided | None) -> None:
+        """Write down how many instances are kept of an alias by the clock and the load; None if it is not scaled."""
+        self._scaled.write(key[0], said.source, scaled.applied(key[0], said, decided))
 
     # What the cluster tells.
 

@@ -143,12 +143,13 @@ class Routing(msgspec.Struct, frozen=True, rename="camel"):
 class AliasRoute(msgspec.Struct, frozen=True, rename="camel"):
     """Where an alias points: what is read of its spec, and of its status, which says where it led.
 
-    `rollout` is for pydantic to check.
+    `rollout` and `provisioned_concurrency_scaling` are for pydantic to check.
     """
 
     function_version: str = ""
     routing: Routing | None = None
     provisioned_concurrent_executions: int | None = None
+    provisioned_concurrency_scaling: dict[str, Any] | None = None
     rollout: dict[str, Any] | None = None
     observed_generation: int = 0
 

@@ -93,6 +93,7 @@ async def run(settings: ClusterSettings) -> None:
         log_elsewhere=where_the_log_is,
         on_provisioned=backend.provisioned,
         on_rollout=backend.rollout,
+        on_scaled=backend.scaled,
     )
     backend.start(
         adopt=gateway.dispatcher.adopt,

@@ -185,7 +185,7 @@ class ClusterRegistry:
         versions = self._catalogue.versions(function.namespace, function.item.lambda_name)
         found = {number: target.provisioned for number, target in versions.items()}
         for alias in await self.aliases(function):
-            found[alias.item.alias] = alias.item.spec.provisioned_concurrent_executions
+            found[alias.item.alias] = alias.item.provisioned
         return {name: number for name, number in found.items() if number is not None}
 
     async def provision(

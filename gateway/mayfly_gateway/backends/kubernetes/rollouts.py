@@ -1,45 +1,42 @@
-"""How far rollouts are, in the status of Aliases: read from there, and written down there.
+"""How far rollouts are, in the status of Aliases: read from there, and written down there. Pure.
 
-Rule: nothing waits for it. What another gateway has written meanwhile is overwritten by the owner, which hears of it by
-its watch.
+Rule: what another gateway has written meanwhile is overwritten by the owner, which hears of it by its watch.
 """
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
 
-from mayfly_gateway.backends.kubernetes.api import Api
 from mayfly_gateway.backends.kubernetes.objects import AliasObject
-from mayfly_gateway.backends.kubernetes.status_writing import Body, write_status
-from mayfly_gateway.catalogue import AliasKey
+from mayfly_gateway.backends.kubernetes.scaled import read_scaled
 from mayfly_gateway.rollout import Progress, Said, plan_of
 from mayfly_model.function import API_VERSION
 from mayfly_model.objects import as_applied
 from mayfly_model.rollout import Rollout, RolloutStatus
 
 
-class BrokenRolloutError(ValueError):
-    """The Alias asks for a rollout that this release does not know."""
+class BrokenAliasError(ValueError):
+    """The Alias asks for something that this release does not know."""
 
 
 def read_said(alias: AliasObject) -> Said:
     """What an Alias says of rollouts, and how far its last one is.
 
     Raises:
-        BrokenRolloutError: its spec says something that cannot be.
+        BrokenAliasError: its spec says something that cannot be.
     """
     try:
         plan = plan_of(None if alias.spec.rollout is None else Rollout.model_validate(alias.spec.rollout))
     except ValidationError as error:
-        raise BrokenRolloutError(str(error)) from error
+        raise BrokenAliasError(str(error)) from error
     metadata = alias.metadata
     return Said(
         plan=plan,
         generation=metadata.generation,
         progress=_read_progress(alias),
         serves=alias.status.function_version or None,
+        scaled=read_scaled(alias),
         source=metadata.name,
         uid=metadata.uid,
     )
@@ -98,38 +95,3 @@ def _status(progress: Progress) -> RolloutStatus:
 
 def _time(seconds: float) -> datetime:
     return datetime.fromtimestamp(int(seconds), UTC)
-
-
-class RolloutReports:
-    """The writers of all Aliases."""
-
-    def __init__(self, api: Api) -> None:
-        self._api = api
-        self._wanted: dict[tuple[str, str], Body] = {}
-        self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
-
-    def write(self, key: AliasKey, said: Said, progress: Progress | None) -> None:
-        """Write down how far a rollout is, soon; None for no rollout."""
-        item = key[0], said.source
-        self._wanted[item] = applied(key[0], said, progress)
-        if item not in self._tasks:
-            self._tasks[item] = asyncio.get_running_loop().create_task(self._write(item))
-
-    def close(self) -> None:
-        """Write nothing more."""
-        for task in tuple(self._tasks.values()):
-            task.cancel()
-
-    async def _write(self, item: tuple[str, str]) -> None:
-        async def due() -> Body | None:
-            return self._wanted.pop(item, None)
-
-        def failed(body: Body) -> None:
-            self._wanted.setdefault(item, body)
-
-        path = "/apis/mayfly.dev/v1beta1/namespaces/{}/aliases/{}/status".format(*item)
-        try:
-            await write_status(self._api, path, due=due, failed=failed)
-        finally:
-            self._wanted.pop(item, None)
-            self._tasks.pop(item, None)

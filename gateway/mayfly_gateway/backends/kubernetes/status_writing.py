@@ -15,7 +15,6 @@ from mayfly_model.labels import GATEWAY_FIELD_MANAGER
 
 _PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
-_QUERY = {"fieldManager": GATEWAY_FIELD_MANAGER, "force": "true"}
 
 _log = logging.getLogger(__name__)
 
@@ -23,16 +22,22 @@ Body = Mapping[str, Any]
 
 
 async def write_status(
-    api: Api, path: str, *, due: Callable[[], Awaitable[Body | None]], failed: Callable[[Body], None]
+    api: Api,
+    path: str,
+    *,
+    manager: str = GATEWAY_FIELD_MANAGER,
+    due: Callable[[], Awaitable[Body | None]],
+    failed: Callable[[Body], None],
 ) -> None:
-    """Apply what `due()` gives until that is None; `failed(body)` is told what has to come again, unless that is newer.
+    """Apply what `due()` gives until that is None, as this field manager.
 
+    `failed(body)` is told what has to come again, unless that is newer.
     Returns also when the object is gone, or another one has its name.
     """
     pause = _PAUSE
     while (body := await due()) is not None:
         try:
-            await api.patch(path, body, kind=APPLY, query=_QUERY)
+            await api.patch(path, body, kind=APPLY, query={"fieldManager": manager, "force": "true"})
             pause = _PAUSE
         except (ApiUnavailableError, ApiRefusedError) as error:
             if isinstance(error, ApiRefusedError) and _gone(error):

@@ -13,13 +13,14 @@ import msgspec
 from pydantic import ValidationError
 
 from mayfly_gateway.backends.kubernetes.objects import AliasObject, AliasRoute, VersionObject
-from mayfly_gateway.backends.kubernetes.rollouts import BrokenRolloutError, read_said
+from mayfly_gateway.backends.kubernetes.rollouts import BrokenAliasError, read_said
 from mayfly_gateway.catalogue import Catalogue, Target, target_of
 from mayfly_gateway.rollout import Said
 from mayfly_gateway.routes import Route
 from mayfly_model.function import RUNTIMES_IN_CONTEXT, FunctionSpec
 from mayfly_model.labels import split_name
 from mayfly_model.names import LATEST
+from mayfly_model.provisioned_scaling import ProvisionedConcurrencyScaling
 from mayfly_model.publishing import revision
 
 Key = tuple[str, str]
@@ -76,6 +77,21 @@ def read_route(said: AliasRoute) -> Route | None:
     return Route(said.function_version, additional, weight, said.provisioned_concurrent_executions)
 
 
+def read_wanted(alias: AliasObject) -> Route | None:
+    """Where an Alias's spec points, and how many instances it wants ahead of calls; None where it says nothing.
+
+    Raises:
+        BrokenAliasError: it says something that cannot be.
+    """
+    route, scaling = read_route(alias.spec), alias.spec.provisioned_concurrency_scaling
+    if route is None or scaling is None:
+        return route
+    try:
+        return dataclasses.replace(route, scaling=ProvisionedConcurrencyScaling.model_validate(scaling))
+    except ValidationError as error:
+        raise BrokenAliasError(str(error)) from error
+
+
 @dataclass(slots=True)
 class _Function:
     """One Function object: its Versions that are whole, and its Aliases. `name` is what it is called by."""
@@ -123,15 +139,15 @@ class Names:
         name, qualifier = split_name(alias.metadata.name)
         key = alias.metadata.namespace, name
         function = self._functions.setdefault(key, _Function())
-        wanted = None if after is None or after.metadata.deletion_timestamp else read_route(after.spec)
-        if wanted is None:
-            function.routes.pop(qualifier, None)
-        else:
-            try:
+        try:
+            wanted = None if after is None or after.metadata.deletion_timestamp else read_wanted(after)
+            if wanted is None:
+                function.routes.pop(qualifier, None)
+            else:
                 function.routes[qualifier] = wanted, read_route(alias.status), read_said(alias)
-            except BrokenRolloutError as error:
-                # Not at once, at any rate: that is what it does not want.
-                _log.error("%s/%s is not followed as it is now: %s", key[0], alias.metadata.name, error)
+        except BrokenAliasError as error:
+            # A rollout is not made at once, at any rate: that is what it does not want.
+            _log.error("%s/%s is not followed as it is now: %s", key[0], alias.metadata.name, error)
         self._settle(key, function)
 
     def _put(self, version: VersionObject) -> None:

@@ -11,9 +11,10 @@ from typing import TypeVar
 from mayfly_gateway.backends.local.freshness import Freshness
 from mayfly_gateway.backends.local.kept import Kept
 from mayfly_gateway.backends.local.releases import Latest, Releases
-from mayfly_gateway.catalogue import Target
+from mayfly_gateway.catalogue import AliasKey, Target
 from mayfly_gateway.lambda_api.registry import ChangedError, Stored, T, TakenError
 from mayfly_gateway.provision import Provisioned
+from mayfly_gateway.provision_plan import Decided, status_of
 from mayfly_model.alias import Alias, AliasMetadata, AliasSpec, AliasStatus
 from mayfly_model.function import Function, FunctionStatus
 from mayfly_model.labels import alias_name, version_name
@@ -36,11 +37,15 @@ class LocalRegistry:
         freshness: Freshness,
         *,
         provisioned: Callable[[Target], Provisioned | None],
+        scaled: Callable[[AliasKey], Decided | None],
     ) -> None:
-        """`provisioned(target)` says how far a version's provisioned instances are."""
+        """`provisioned(target)` says how far a version's provisioned instances are, `scaled(alias)` how many are kept
+        of an alias by the clock and the load.
+        """
         self._releases = releases
         self._freshness = freshness
         self._provisioned = provisioned
+        self._scaled = scaled
 
     async def function(self, namespace: str, name: str) -> Stored[Function] | None:
         """As its file says now."""
@@ -169,9 +174,11 @@ class LocalRegistry:
     async def provisioned(self, function: Stored[Function]) -> Mapping[str, int]:
         """Asked for."""
         key = _key(function)
-        found = {str(number): each.version for number, each in self._releases.versions(key).items()}
-        specs: dict[str, VersionSpec | AliasSpec] = {**found, **self._releases.aliases(key)}
-        numbers = {name: spec.provisioned_concurrent_executions for name, spec in specs.items()}
+        versions = self._releases.versions(key)
+        numbers = {
+            str(each): found.version.provisioned_concurrent_executions for each, found in versions.items()
+        }
+        numbers |= {each.item.alias: each.item.provisioned for each in await self.aliases(function)}
         return {name: number for name, number in numbers.items() if number is not None}
 
     async def provision(
@@ -194,13 +201,15 @@ class LocalRegistry:
             metadata.name,
             self._releases.kept(key, name),
         )
-        if spec.provisioned_concurrent_executions is None or spec.function_version == LATEST:
+        if not spec.is_provisioned or spec.function_version == LATEST:
             return alias
+        scaled = self._scaled((*key, name))
         # What it says is what it serves here: an alias that names no version is not taken in.
         status = AliasStatus(
             function_version=spec.function_version,
             routing=spec.routing,
             provisioned_concurrency=self._told(key, int(spec.function_version)),
+            provisioned_concurrency_scaling=None if scaled is None else status_of(scaled),
         )
         return _with_status(alias, status)
 
