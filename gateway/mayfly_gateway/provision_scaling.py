@@ -116,7 +116,13 @@ class ProvisionScaling:
         return None if known is None else known.decided
 
     def refresh(self) -> None:
-        """Look at everything: functions may have changed hands."""
+        """Look at everything: functions may have changed hands, and time goes on."""
+        minute = int(self._clock() // _MINUTE)
+        for aliases in self._known.values():
+            loads: _Loads = {}
+            for known in aliases.values():
+                if known.measures and known.minute != minute:
+                    self._measure(known, minute, loads)
         self._look(tuple(self._every()))
 
     def close(self) -> None:
@@ -139,7 +145,7 @@ class ProvisionScaling:
             known = aliases[key[2]] = _Scaled(key)
         known.said = said or known.said
         known.ask(wanted)
-        self._consider(known)
+        self._consider(known, heard=True)
         self._schedule()
         return known.instances
 
@@ -161,8 +167,8 @@ class ProvisionScaling:
     def _is_mine(self, key: AliasKey) -> bool:
         return self._ready() and self._owns(key[:2])
 
-    def _consider(self, known: _Scaled) -> None:
-        """Bring it to what is true of it now."""
+    def _consider(self, known: _Scaled, *, heard: bool = False) -> None:
+        """Bring it to what is true of it now; `heard`: it may be that something else is written down than was told."""
         before = known.decided if known.mine else known.said.scaled
         mine = self._is_mine(known.key)
         if mine != known.mine:
@@ -182,7 +188,7 @@ class ProvisionScaling:
             now=float(int(now)),
             room=self._room(known.key),
         )
-        if known.decided != known.said.scaled:
+        if known.decided != (known.said.scaled if heard else before):
             self._tell(known.key, known.said, known.decided)
         if before is None or before.instances != known.decided.instances:
             _log.info(
@@ -209,15 +215,6 @@ class ProvisionScaling:
             self._consider(known)
             self._catalogue.scale(known.key, known.instances)
         self._schedule()
-
-    def _tick(self) -> None:
-        minute = int(self._clock() // _MINUTE)
-        for aliases in self._known.values():
-            loads: _Loads = {}
-            for known in aliases.values():
-                if known.measures and known.minute != minute:
-                    self._measure(known, minute, loads)
-        self.refresh()
 
     def _measure(self, known: _Scaled, minute: int, loads: _Loads) -> None:
         """Note what a minute came to that is over."""
@@ -249,7 +246,7 @@ class ProvisionScaling:
             # Clocks are put right meanwhile: nobody sleeps for long.
             times = [time - now for known in self._every() if (time := self._due(known, now)) is not None]
             delay = min(_MINUTE, *times) if times else _MINUTE
-        self._timer = self._loop.call_later(max(0.0, delay), self._tick)
+        self._timer = self._loop.call_later(max(0.0, delay), self.refresh)
 
     @staticmethod
     def _due(known: _Scaled, now: float) -> float | None:

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 import uvloop
@@ -221,14 +222,25 @@ class Client:
         return b"".join(came)
 
 
+class Clock:
+    """The time of day, in seconds since 1970, which stands still."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class World:
-    """The gateway, its agents, and clients. `rollouts`: what it told of them to be written down."""
+    """The gateway, its agents, and clients. `rollouts`, `scaled`: what it told of them to be written down."""
 
     def __init__(self, gateway: Gateway, agents: Agents) -> None:
         self.gateway = gateway
         self.agents = agents
         self.clients: list[Client] = []
         self.rollouts: list[tuple] = []
+        self.scaled: list[tuple] = []
 
     async def client(self, **options) -> Client:
         port = int(self.gateway.url.rpartition(":")[2])
@@ -286,12 +298,22 @@ def bounds() -> Bounds:
 
 
 @pytest.fixture
-async def world(bounds, tmp_path_factory) -> AsyncIterator[World]:
+def clock() -> Clock:
+    return Clock(datetime(2026, 3, 2, 7, tzinfo=UTC).timestamp())
+
+
+@pytest.fixture
+async def world(bounds, clock, tmp_path_factory) -> AsyncIterator[World]:
     directory = tmp_path_factory.mktemp("s")
     agents = Agents(directory)
     gateway = Gateway(Settings(port=0, account_limit=20, stop_time=0.2, launch_time=0.5, bounds=bounds))
     it = World(gateway, agents)
-    await gateway.start(agents, on_rollout=lambda *news: it.rollouts.append(news))
+    await gateway.start(
+        agents,
+        on_rollout=lambda *news: it.rollouts.append(news),
+        on_scaled=lambda *news: it.scaled.append(news),
+        clock=clock,
+    )
     it.deploy()
     yield it
     await it.end()

@@ -1,6 +1,7 @@
 """Two gateways that know each other, as replicas in a cluster do."""
 
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 
@@ -27,7 +28,9 @@ class Replica(World):
 
 
 @contextlib.asynccontextmanager
-async def two(folders, *, leases=None, on_rollout=None, **settings) -> AsyncIterator[SimpleNamespace]:
+async def two(
+    folders, *, leases=None, on_rollout=None, on_scaled=None, clock=time.time, **settings
+) -> AsyncIterator[SimpleNamespace]:
     """`both` gateways, without any function: `owner` is the one that would own hello, `other` is not.
 
     `leases(uid)` makes the leases of one.
@@ -40,7 +43,9 @@ async def two(folders, *, leases=None, on_rollout=None, **settings) -> AsyncIter
             gateway = Gateway(Settings(**settings))
             its_leases = None if leases is None else await leases(uid)
             replicas = Replicas(ownership=ownership, token=TOKEN, leases=its_leases)
-            await gateway.start(agents, replicas=replicas, on_rollout=on_rollout)
+            await gateway.start(
+                agents, replicas=replicas, on_rollout=on_rollout, on_scaled=on_scaled, clock=clock
+            )
             both.append(Replica(gateway, agents, ownership, uid=uid, leases=its_leases))
         for replica in both:
             replica.ownership.set_peers([each.peer for each in both])

@@ -242,8 +242,10 @@ class ApiServer:
             self.statuses_to_refuse -= 1
             return failure(403, "forbidden")
         assert request.headers["Content-Type"] == "application/apply-patch+yaml"
-        assert request.query["fieldManager"] == "mayfly-gateway"
-        status = {each: value for each, value in item.get("status", {}).items() if each != "rollout"}
+        own = {"mayfly-gateway": "rollout", "mayfly-gateway-scaling": "provisionedConcurrencyScaling"}
+        its = own[request.query["fieldManager"]]
+        assert body["status"].keys() <= {its}
+        status = {each: value for each, value in item.get("status", {}).items() if each != its}
         return web.json_response(self.put(ALIASES, {**item, "status": {**status, **body["status"]}}))
 
     def _patch(self, path: str, body: dict, request: web.Request) -> web.Response:

@@ -250,7 +250,12 @@ class Replica:
             )
         )
         await self.gateway.start(
-            self.backend, ready=self.backend.ready, on_rollout=self.backend.rollout, replicas=peers
+            self.backend,
+            ready=self.backend.ready,
+            on_provisioned=self.backend.provisioned,
+            on_rollout=self.backend.rollout,
+            on_scaled=self.backend.scaled,
+            replicas=peers,
         )
         dispatcher = self.gateway.dispatcher
         self.backend.start(
