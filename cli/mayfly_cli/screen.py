@@ -106,7 +106,9 @@ class Screen:
 
     def scaled(self, alias: AliasKey, _said: Said, decided: Decided | None) -> None:
         """How many instances of an alias are kept by the clock and the load, if that is news."""
-        words = "" if decided is None else f"{decided.instances} instances are kept. {decided.message}"
+        words = (
+            "" if decided is None else f"instances kept initialised: {decided.instances}. {decided.message}"
+        )
         self._said_of(alias, words, self._scaled)
 
     def _said_of(self, alias: AliasKey, sentence: str, before: dict[AliasKey, str]) -> None:

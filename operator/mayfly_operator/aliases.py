@@ -192,7 +192,9 @@ def rescaled(alias: AliasView) -> str | None:
     before = (alias.status.get("provisionedConcurrency") or {}).get("requested")
     if alias.scaled is None or before == alias.provisioned:
         return None
-    return f"{alias.provisioned or 0} instances are kept initialised, {before or 0} before. {alias.scaled}".strip()
+    return (
+        f"Instances kept initialised: {alias.provisioned or 0}, before: {before or 0}. {alias.scaled}".strip()
+    )
 
 
 def is_told(alias: AliasView, found: Trouble) -> bool:

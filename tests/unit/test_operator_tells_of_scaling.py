@@ -44,9 +44,9 @@ def test_none_are_told_where_none_are_wanted():
 
 
 def test_a_change_is_said_with_its_reason():
-    assert aliases.rescaled(alias(7, before=2)) == "7 instances are kept initialised, 2 before. Why."
-    assert aliases.rescaled(alias(0, before=2)) == "0 instances are kept initialised, 2 before. Why."
-    assert aliases.rescaled(alias(7)) == "7 instances are kept initialised, 0 before. Why."
+    assert aliases.rescaled(alias(7, before=2)) == "Instances kept initialised: 7, before: 2. Why."
+    assert aliases.rescaled(alias(0, before=2)) == "Instances kept initialised: 0, before: 2. Why."
+    assert aliases.rescaled(alias(7)) == "Instances kept initialised: 7, before: 0. Why."
 
 
 def test_what_is_told_already_is_not_said_again():
