@@ -92,6 +92,32 @@ def test_a_window_at_a_time_that_exists_twice_opens_once():
     assert [look(windows, time).window is not None for time in (first, second)] == [True, False]
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                ["cron(0/20 * * * ? *)", "cron(30 2 * * ? *)", "cron(0 0 ? * SUN *)", "cron(15 0/5 L * ? *)"]
+            ),
+            st.integers(1, 3000),
+            st.integers(1, 9),
+            st.sampled_from(["Europe/Zurich", "America/St_Johns", "Australia/Lord_Howe", "UTC"]),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.integers(0, 525_599),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_nothing_opens_or_closes_before_it_is_looked_at_again(asked, minute, part):
+    windows = [window(schedule, minutes, count, timezone=zone) for schedule, minutes, count, zone in asked]
+    now = at("2026-01-01T00:00") + minute * 60
+    found = look(windows, now)
+    assert found.again_at is not None
+    assert found.again_at > now
+    later = now + (found.again_at - now) * part
+    assert look(windows, later) == Opening(found.window, found.again_at)
+
+
 # Target tracking.
 
 TRACKING = TargetTracking(target_value=0.7, min_capacity=2, max_capacity=20)
