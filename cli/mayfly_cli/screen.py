@@ -105,10 +105,11 @@ class Screen:
         self._said_of(alias, sentence, self._rollouts)
 
     def scaled(self, alias: AliasKey, _said: Said, decided: Decided | None) -> None:
-        """How many instances of an alias are kept by the clock and the load, if that is news."""
-        words = (
-            "" if decided is None else f"instances kept initialised: {decided.instances}. {decided.message}"
-        )
+        """How many instances of an alias are kept by the clock and the load, if that is news; none at first is none."""
+        if decided is None or not (decided.instances or alias in self._scaled):
+            self._scaled.pop(alias, None)
+            return
+        words = f"instances kept initialised: {decided.instances}. {decided.message}"
         self._said_of(alias, words, self._scaled)
 
     def _said_of(self, alias: AliasKey, sentence: str, before: dict[AliasKey, str]) -> None:
