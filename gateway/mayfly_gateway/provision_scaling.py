@@ -174,6 +174,7 @@ class ProvisionScaling:
         if mine != known.mine:
             known.mine = mine
             known.begin_anew()
+            _log.info("%s/%s:%s: %s", *known.key, "decided here" if mine else "decided elsewhere")
         if not mine:
             known.decided = known.said.scaled
             return
