@@ -117,7 +117,7 @@ class Dispatcher:
 
     def load(self, version: tuple[str, str, str]) -> Load | None:
         """How much of a version's provisioned instances was in use since it was asked last; None if it has none."""
-        pool = self._serving.get(version)
+        pool = self._pools.get(version)
         return None if pool is None or not pool.provision.wanted else pool.load()
 
     def on_provisioned(self, told: Callable[[Target], None]) -> None:
