@@ -31,9 +31,10 @@ _log = logging.getLogger(__name__)
 
 
 class _Scaled:
-    """One alias: what it asks for, what was decided, and, where it is `mine`, what was measured of which version.
+    """One alias: what it asks for, what was decided, and, where it is `mine`, what was measured.
 
-    `minute` is the one that is being measured; None where that has not begun.
+    `minute` is the one that goes on, by its number since 1970, and `version` whose load is measured from its beginning;
+    None where it was not yet then.
     """
 
     __slots__ = (
@@ -49,7 +50,7 @@ class _Scaled:
         self.decided: Decided | None = None
         self.opening: Opening | None = None
         self.history: History = ()
-        self.minute: int | None = None
+        self.minute = 0
         self.version: str | None = None
 
     @property
@@ -70,7 +71,7 @@ class _Scaled:
 
     def begin_anew(self) -> None:
         """Nothing that was measured counts any more."""
-        self.history, self.minute, self.version = (), None, None
+        self.history, self.version = (), None
 
     def open(self, now: float) -> Opening:
         """Which window is open now."""
@@ -223,8 +224,9 @@ class ProvisionScaling:
         version = "" if route is None else route.version
         if version not in loads:
             loads[version] = self._dispatcher.load((*known.key[:2], version))
-        load, whole = loads[version], known.minute is not None and known.version == version
-        known.minute, known.version = minute, version
+        load, begins = loads[version], known.minute == minute - 1
+        whole = begins and known.version == version
+        known.minute, known.version = minute, version if begins else None
         if not whole or load is None or not load.allocated:
             known.history = ()
             return
@@ -245,14 +247,15 @@ class ProvisionScaling:
             delay = _LOOK
         else:
             # Clocks are put right meanwhile: nobody sleeps for long.
-            times = [time - now for known in self._every() if (time := self._due(known, now)) is not None]
+            times = [time - now for known in self._every() if (time := self._due(known)) is not None]
             delay = min(_MINUTE, *times) if times else _MINUTE
         self._timer = self._loop.call_later(max(0.0, delay), self.refresh)
 
     @staticmethod
-    def _due(known: _Scaled, now: float) -> float | None:
-        if known.measures:
-            after = (now // _MINUTE + 1) * _MINUTE
-            opening = None if known.opening is None else known.opening.again_at
-            return after if opening is None else min(after, opening)
-        return known.opening.again_at if known.mine and known.opening is not None else None
+    def _due(known: _Scaled) -> float | None:
+        again_at = known.opening.again_at if known.mine and known.opening is not None else None
+        if not known.measures:
+            return again_at
+        # Not the next minute's end: this one's may just have passed without anybody's having looked.
+        over = (known.minute + 1) * _MINUTE
+        return over if again_at is None else min(over, again_at)

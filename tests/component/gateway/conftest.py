@@ -223,13 +223,18 @@ class Client:
 
 
 class Clock:
-    """The time of day, in seconds since 1970, which stands still."""
+    """The time of day, in seconds since 1970, which stands still but for a `step` once somebody has looked."""
 
     def __init__(self, now: float) -> None:
         self.now = now
+        self.step = 0.0
+        self.looks = 0
 
     def __call__(self) -> float:
-        return self.now
+        now = self.now
+        self.now, self.step = now + self.step, 0.0
+        self.looks += 1
+        return now
 
 
 class World:

@@ -143,6 +143,19 @@ async def test_a_call_that_is_over_within_its_minute_counts(world, clock):
         assert wanted(world) == expected
 
 
+async def test_a_minute_that_ends_while_it_is_looked_at_is_measured(world, clock):
+    offer(world, targetTracking=TRACKING)
+    await world.until(lambda: ready(world) == 2)
+    await busy(world, 2)
+    for _ in range(4):
+        # A timer came a little early, and what it did took a little longer.
+        clock.step = 0.002
+        pass_time(world, clock, MINUTE - 0.001 - clock.now % MINUTE)
+        looks = clock.looks
+        await world.until(lambda looks=looks: clock.looks > looks)
+    assert wanted(world) == 4
+
+
 async def test_what_spills_over_is_not_in_use_of_what_is_provisioned(world, clock):
     offer(world, targetTracking={**TRACKING, "maxCapacity": 100})
     await world.until(lambda: ready(world) == 2)
