@@ -91,7 +91,7 @@ def filled(it: Cluster, count: int, *, within: float = 60.0) -> bool:
 
 def first_calls(it: Cluster, rounds: int, show: Callable[[str, list[float]], None]) -> None:
     """Functions that are called for the first time, one after the other."""
-    spec = {"code": {"inline": {"app.py": CODE}}, "keepAlive": 1, "timeout": 30}
+    spec = {"code": {"inline": {"app.py": CODE}}, "keepAlive": 60, "timeout": 30, "memorySize": 512}
     it.function("first", **spec)
     it.known("first")
     caller = Caller(it)
@@ -108,6 +108,7 @@ def first_calls(it: Cluster, rounds: int, show: Callable[[str, list[float]], Non
         began = time.perf_counter()
         caller.call(name, {})
         firsts.append(time.perf_counter() - began)
+        filled(it, 1)
         plains.append(float(str(caller.call(name, {"rounds": 5}))))
         it.delete(name)
     plain = statistics.median(plains)

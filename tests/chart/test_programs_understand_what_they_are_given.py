@@ -9,7 +9,9 @@ import pytest
 from pydantic import BaseModel
 from tests.chart.rendering import Rendering, render
 
+from mayfly_gateway.backends.kubernetes.settings import read_settings as read_gateway_settings
 from mayfly_model.runtime_list import parse_runtimes
+from mayfly_model.sizing import Sizing
 from mayfly_operator.settings import Settings, SettingsFile, read_settings
 
 
@@ -59,6 +61,7 @@ def test_the_operator_reads_its_defaults(tmp_path: Path, defaults: Rendering) ->
     settings = read_settings(_environment(defaults, "operator", tmp_path))
     # Nothing said by the values is what the operator does when nothing is said.
     assert settings.instances == SettingsFile().instances
+    assert settings.pools == SettingsFile().pools
     assert settings.network_policy.enabled
     assert settings.lease == "mayfly-operator"
 
@@ -72,10 +75,20 @@ def test_the_operator_reads_every_value(settings: Settings) -> None:
     assert settings.runtimes["nodejs24.x"].image == "registry.example.com/mayfly/runtime-nodejs24:1.2.3"
 
 
+def test_gateways_resize_to_what_the_operator_gives(settings: Settings, tmp_path: Path) -> None:
+    rendering = render("gateway.keys.existingSecret=", "nats.auth.existingSecret=", files=("everything",))
+    folder = tmp_path / "of the gateway"
+    folder.mkdir()
+    told = read_gateway_settings(_environment(rendering, "gateway", folder)).sizing
+    options = settings.instances
+    assert told == Sizing(cpu_limit_minimum=options.cpu_limit_minimum, requests=options.requests)
+
+
 def test_every_setting_of_the_operator_can_be_set(settings: Settings) -> None:
     default = SettingsFile()
     for name, now, before in (
         *_fields(settings.instances, default.instances),
+        *_fields(settings.pools, default.pools),
         *_fields(settings.network_policy, default.network_policy),
     ):
         assert now != before, f"no value of the chart, or none in everything-values.yaml, sets {name}"
