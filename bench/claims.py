@@ -127,9 +127,11 @@ def burst(it: Cluster, show: Callable[[str, list[float]], None]) -> None:
         it.function(f"grow-{number}", **spec)
     it.function("burst", **spec | {"keepAlive": 30})
     it.known("burst")
-    grow = Caller(it)
-    for number in range(10):
-        grow.call(f"grow-{number}", {})
+    growing = [threading.Thread(target=Caller(it).call, args=(f"grow-{n}", {})) for n in range(10)]
+    for thread in growing:
+        thread.start()
+    for thread in growing:
+        thread.join()
     if not filled(it, 10):
         print("the pool does not grow to ten")
         return

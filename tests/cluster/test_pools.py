@@ -114,11 +114,12 @@ def test_a_function_that_asks_for_more_than_a_pool_has_gets_a_pod_of_its_own(sho
 
 def test_a_burst_of_short_calls_is_served_by_what_waits(shop):
     shop.deploy(*(function(name, WHO, keepAlive=1) for name in names("grow", TEN)))
-    for name in names("grow", TEN):
-        shop.invoke(name)
+    clients = [shop.client() for _ in range(4 * TEN)]
+    with ThreadPoolExecutor(TEN) as threads:
+        # A pool is as large as what was taken from it, or would have been, in ten seconds.
+        list(threads.map(lambda name, client: shop.invoke(name, None, client), names("grow", TEN), clients))
     filled(shop, TEN)
     shop.deploy(function("burst", SLEEPS))
-    clients = [shop.client() for _ in range(4 * TEN)]
     with ThreadPoolExecutor(len(clients)) as threads:
         calls = [threads.submit(shop.invoke, "burst", 0.005, client) for client in clients]
         served = {call.result(60) for call in calls}
