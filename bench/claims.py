@@ -1,138 +1,133 @@
-"""Measures warm pools through the gateway: a first call that takes a pod which waits, and a burst of short calls.
+"""Measures first calls through the gateway: by a pod that waits, of a function that imports much, provisioned; a burst.
 
-Called by `cluster.py`. Beside each first call stands `python3 -I -c pass` of the image's interpreter, in the same pod
-right after: what a process that does nothing takes there.
+Called by `cluster.py`. Beside each first call stands what it is compared with, in the same pod right after.
 """
 
-import http.client
-import json
 import statistics
-import threading
 import time
-from collections.abc import Callable
-from typing import Protocol
 
-from kubernetes import client
+from installed import Caller, Cluster, at_once, figure, late, seconds, show
 
-POOL = "mayfly.dev/pool"
-SETTLED = 2.0
-"""Seconds for which pods that wait have been running when one is taken: nothing of their start is measured."""
-CALLERS = 40
+CALLERS, WAITING = 40, 10
+PAUSE = 0.3
+"""Seconds between calls of an instance that rests meanwhile."""
 CODE = """
 import time
 
 def handler(event, context):
-    if "sleep" in event:
+    if event and "sleep" in event:
         time.sleep(event["sleep"])
-    return interpreter(event["rounds"]) if event.get("rounds") else context.log_stream_name
+    return plain(event["run"]) if event and "run" in event else context.log_stream_name
 
-def interpreter(rounds):
+def plain(run):
     import os, statistics, sys
     times = []
-    for _ in range(rounds):
+    for _ in range(run["rounds"]):
         began = time.perf_counter()
-        os.waitpid(os.posix_spawn(sys.executable, ["python3", "-I", "-c", "pass"], os.environ), 0)
+        os.waitpid(os.posix_spawn(sys.executable, ["python3", *run["words"]], os.environ), 0)
         times.append(time.perf_counter() - began)
     return statistics.median(times)
 """
+BOTO3 = """
+import boto3
+
+def handler(event, context):
+    return imported() if event and "run" in event else None
+
+def imported():
+    import subprocess, sys
+    timed = "import time; began = time.perf_counter(); import boto3; print(time.perf_counter() - began)"
+    return float(subprocess.run([sys.executable, "-c", timed], capture_output=True, check=True).stdout)
+"""
 
 
-class Cluster(Protocol):
-    """What is used of `cluster.py`'s."""
-
-    namespace: str
-    core: client.CoreV1Api
-    gateway: str
-
-    def function(self, name: str, **spec: object) -> None: ...
-    def known(self, name: str) -> None: ...
-    def delete(self, name: str) -> None: ...
-
-
-class Caller:
-    """A connection to the gateways that is kept."""
-
-    def __init__(self, it: Cluster) -> None:
-        self._connection = http.client.HTTPConnection(it.gateway.removeprefix("http://"))
-        self._connection.connect()
-        self._headers = {"X-Mayfly-Namespace": it.namespace}
-
-    def call(self, name: str, event: object) -> object:
-        """One invocation."""
-        path = f"/2015-03-31/functions/{name}/invocations"
-        self._connection.request("POST", path, json.dumps(event), self._headers)
-        answer = self._connection.getresponse()
-        content = answer.read()
-        if answer.status != 200 or answer.getheader("X-Amz-Function-Error"):
-            raise SystemExit(f"{name}: {answer.status} {content[:300]!r}")
-        return json.loads(content)
-
-
-def waiting(it: Cluster) -> list[client.V1Pod]:
-    """The pods of pools that run."""
-    pods = it.core.list_namespaced_pod(it.namespace, label_selector=POOL).items
-    return [each for each in pods if each.status.phase == "Running" and not each.metadata.deletion_timestamp]
-
-
-def filled(it: Cluster, count: int, *, within: float = 60.0) -> bool:
-    """Wait until so many pods have been waiting for some time; False where they do not come."""
-    end = time.monotonic() + within
-    since = None
-    while time.monotonic() < end:
-        pods = it.core.list_namespaced_pod(it.namespace, label_selector=POOL).items
-        starting = [each for each in pods if each.status.phase == "Pending"]
-        ready = len(waiting(it)) >= count and not starting
-        since = (since or time.monotonic()) if ready else None
-        if since is not None and time.monotonic() - since >= SETTLED:
-            return True
-        time.sleep(0.2)
-    return False
-
-
-def first_calls(it: Cluster, rounds: int, show: Callable[[str, list[float]], None]) -> None:
-    """Functions that are called for the first time, one after the other."""
-    spec = {"code": {"inline": {"app.py": CODE}}, "keepAlive": 60, "timeout": 30, "memorySize": 512}
-    it.function("first", **spec)
+def pool(it: Cluster) -> bool:
+    """Have a pool there, if this installation has such."""
+    it.function("first", CODE)
     it.known("first")
-    caller = Caller(it)
-    caller.call("first", {})
-    if not filled(it, 1):
-        print("no warm pools here: pools.enabled is false")
-        return
-    firsts, plains = [], []
-    for number in range(rounds):
-        name = f"claim-{number}"
-        it.function(name, **spec)
-        it.known(name)
-        filled(it, 1)
-        began = time.perf_counter()
-        caller.call(name, {})
-        firsts.append(time.perf_counter() - began)
-        filled(it, 1)
-        plains.append(float(str(caller.call(name, {"rounds": 5}))))
-        it.delete(name)
+    it.call("first")
+    return it.filled(1)
+
+
+def first_calls(it: Cluster, rounds: int) -> None:
+    """Functions that are called for the first time, one after the other, beside the interpreter's start."""
+    run = {"run": {"rounds": 5, "words": ["-I", "-c", "pass"]}}
+    firsts, plains = _first_and_plain(it, "claim", CODE, rounds, run)
+    show("python3 -I -c pass, in the function's pod", plains, digits=1)
+    show("first call, by a pod that waits", firsts, digits=1)
     plain = statistics.median(plains)
-    show("python3 -I -c pass, in the function's pod", plains)
-    show("first call, by a pod that waits", firsts)
-    late = sorted(firsts)[int(0.95 * len(firsts))]
-    print(
-        f"{'first call / python3 -I -c pass':45} {statistics.median(firsts) / plain:8.2f} p50 {late / plain:8.2f} p95"
+    figure("first call / python3 -I -c pass, p50", statistics.median(firsts) / plain, most=1.5)
+    figure("first call / python3 -I -c pass, p95", late(firsts) / plain, most=4)
+
+
+def imports(it: Cluster, rounds: int) -> None:
+    """The same where the function imports the AWS SDK, beside that import in a process of its own."""
+    firsts, plains = _first_and_plain(it, "boto", BOTO3, rounds, {"run": True})
+    show("import boto3 alone, in a process of its own", plains)
+    show("first call of a function that imports boto3", firsts)
+    figure(
+        "first call / import boto3 alone, p50",
+        statistics.median(firsts) / statistics.median(plains),
+        most=1.15,
     )
 
 
-def burst(it: Cluster, show: Callable[[str, list[float]], None]) -> None:
+def _first_and_plain(
+    it: Cluster, prefix: str, code: str, rounds: int, event: object
+) -> tuple[list[float], list[float]]:
+    caller = Caller(it)
+    firsts, plains = [], []
+    for number in range(rounds):
+        name = f"{prefix}-{number}"
+        it.function(name, code, keepAlive=60, timeout=30)
+        it.known(name)
+        it.filled(1)
+        firsts.append(seconds(lambda name=name: caller.call(name)))
+        it.filled(1)
+        plains.append(float(str(caller.call(name, event))))
+        it.delete(name)
+    return firsts, plains
+
+
+def provisioned(it: Cluster, rounds: int) -> None:
+    """First calls of instances that were initialised ahead, beside their next ones after as long a rest."""
+    caller = Caller(it)
+    firsts, nexts = [], []
+    for number in range(rounds):
+        name = f"ahead-{number}"
+        it.function(name, publish="OnChange")
+        alias = {"functionName": name, "functionVersion": "1", "provisionedConcurrentExecutions": 1}
+        it.create("Alias", f"{name}.live", alias)
+        while not _available(it, f"{name}.live"):
+            time.sleep(0.1)
+        it.known(f"{name}:live")
+        time.sleep(PAUSE)
+        taken = [
+            seconds(lambda name=name: caller.call(f"{name}:live")) for _ in range(8) if not time.sleep(PAUSE)
+        ]
+        firsts.append(taken[0])
+        nexts += taken[1:]
+        it.delete(name)
+    show("warm call, after a rest", nexts, digits=1)
+    show("first call of a provisioned instance", firsts, digits=1)
+    figure(
+        "first call provisioned / warm call, p50",
+        statistics.median(firsts) / statistics.median(nexts),
+        most=1.2,
+    )
+
+
+def _available(it: Cluster, alias: str) -> bool:
+    told = it.read("Alias", alias).get("status", {}).get("provisionedConcurrency", {})
+    return bool(told.get("available"))
+
+
+def burst(it: Cluster) -> None:
     """Many calls at once of a function that nobody has called and that takes 5 ms, with ten pods that wait."""
-    spec = {"code": {"inline": {"app.py": CODE}}, "keepAlive": 1, "memorySize": 128}
-    for number in range(10):
-        it.function(f"grow-{number}", **spec)
-    it.function("burst", **spec | {"keepAlive": 30})
+    grow(it, "grow")
+    it.function("burst", CODE, keepAlive=30, memorySize=128)
     it.known("burst")
-    growing = [threading.Thread(target=Caller(it).call, args=(f"grow-{n}", {})) for n in range(10)]
-    for thread in growing:
-        thread.start()
-    for thread in growing:
-        thread.join()
-    if not filled(it, 10):
+    if not it.filled(WAITING):
         print("the pool does not grow to ten")
         return
     callers = [Caller(it) for _ in range(CALLERS)]
@@ -143,13 +138,21 @@ def burst(it: Cluster, show: Callable[[str, list[float]], None]) -> None:
         served[number] = str(callers[number].call("burst", {"sleep": 0.005}))
         taken[number] = time.perf_counter() - began
 
-    threads = [threading.Thread(target=one, args=(number,)) for number in range(CALLERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    pods = it.core.list_namespaced_pod(it.namespace, label_selector="mayfly.dev/function=burst").items
-    own = [each for each in pods if not each.metadata.name.startswith("pool-")]
+    at_once(lambda number=number: one(number) for number in range(CALLERS))
+    began = time.monotonic()
     show(f"burst of {CALLERS} calls of 5 ms, ten pods wait", taken)
-    print(f"{'the last answer of the burst':45} {max(taken) * 1000:8.0f} ms")
-    print(f"{'pods that it used, and that it asked for':45} {len(set(served)):8d} {len(own):8d}")
+    figure("the last answer of the burst", max(taken), most=1, unit=" s")
+    it.filled(WAITING)
+    own = [each for each in it.pods("burst") if not each.metadata.name.startswith("pool-")]
+    figure("pods that served it", len(set(served)), most=WAITING)
+    figure("pods that were made for it", len(own), most=0)
+    print(f"ten pods wait again after {time.monotonic() - began:.0f} s")
+
+
+def grow(it: Cluster, prefix: str) -> None:
+    """Have ten pods wait: so many a pool has where so many were taken at about the same time."""
+    names = [f"{prefix}-{number}" for number in range(WAITING)]
+    for name in names:
+        it.function(name, CODE, keepAlive=1, memorySize=128)
+    it.known(names[-1])
+    at_once(lambda name=name: it.call(name) for name in names)

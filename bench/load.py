@@ -2,8 +2,8 @@
 
     python bench/load.py SECONDS ADDRESS...
 
-One caller per ADDRESS: `http://host:port/path`, or `unix:path#token` for an agent called directly. Prints one JSON
-object: requests, seconds, and latencies p50 and p99 in ms.
+One caller per ADDRESS: `http://[namespace@]host:port/path`, or `unix:path#token` for an agent called directly. Prints
+one JSON object: requests, seconds, and latencies p50, p95 and p99 in ms.
 """
 
 import asyncio
@@ -88,9 +88,10 @@ async def call(address: str, deadline: float) -> Caller:
         _, caller = await loop.create_unix_connection(lambda: Caller(head + BODY, deadline), path)
     else:
         url = urlsplit(address)
+        account = f"X-Mayfly-Namespace: {url.username}\r\n" if url.username else ""
         head = (
-            f"POST {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
-        )
+            f"POST {url.path} HTTP/1.1\r\nHost: {url.hostname}\r\n{account}Content-Length: {len(BODY)}\r\n\r\n"
+        ).encode()
         _, caller = await loop.create_connection(
             lambda: Caller(head + BODY, deadline), url.hostname, url.port
         )
@@ -110,6 +111,7 @@ async def main(seconds: float, addresses: list[str]) -> None:
                 "requests": len(latencies),
                 "seconds": elapsed,
                 "p50": latencies[len(latencies) // 2],
+                "p95": latencies[len(latencies) * 95 // 100],
                 "p99": latencies[len(latencies) * 99 // 100],
             }
         )

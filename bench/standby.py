@@ -21,6 +21,7 @@ from kubernetes import client, config, watch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import psutil
+import spare_memory
 from tests.component.agent_process import Gateway, eventually, head
 from tests.component.signing import Signer
 
@@ -28,9 +29,6 @@ from mayfly_gateway.backends.environment import defaults
 from mayfly_gateway.backends.kubernetes.runtimes import PATHS, PodRuntime
 
 IMAGE = "localhost/mayfly/runtime-python3.13:dev"
-IDLE, UNSEEN = 0.3, 5.0
-"""Seconds without work after which a pod has started, and for one that cannot be watched."""
-MEGABYTE = 1e6
 CODE = """
 def handler(event, context):
     return event["rounds"] and interpreter(event["rounds"])
@@ -89,19 +87,6 @@ class Waiting:
         except OSError:
             return None
 
-    def processes(self) -> list[psutil.Process]:
-        """The agent and what it started, where this machine can see them."""
-        name = f"pod{self.uid.replace('-', '_')}"
-        found = []
-        for process in psutil.process_iter():
-            try:
-                cgroup = Path(f"/proc/{process.pid}/cgroup").read_text().replace("-", "_")
-            except OSError:
-                continue
-            if name in cgroup and "pause" not in process.name():
-                found.append(process)
-        return found
-
     def first_answer(self) -> float:
         """Seconds from the call that makes it a function's to the function's first answer."""
         code = json.dumps({"app.py": CODE}).encode()
@@ -151,21 +136,9 @@ class Waiting:
         return float(json.loads(self.gateway.end(self.gateway.payload()).text))
 
 
-def at_rest(pod: Waiting) -> list[psutil.Process]:
-    """Its processes, once they have done what they do at their start; none where they cannot be seen."""
-    before, processes = -1.0, pod.processes()
-    if not processes:
-        time.sleep(UNSEEN)
-    while processes and (now := sum(sum(each.cpu_times()[:2]) for each in processes)) != before:
-        before = now
-        time.sleep(IDLE)
-        processes = pod.processes()
-    return processes
-
-
 def weight(processes: list[psutil.Process]) -> str:
-    """The memory of all, what they share with others in proportion, and which process has how much."""
-    sizes = [each.memory_full_info().pss / MEGABYTE for each in processes]
+    """The memory of all, and which process has how much."""
+    sizes = spare_memory.weights(processes)
     return f"{sum(sizes):.1f} MB (PSS): " + " + ".join(f"{size:.1f}" for size in sizes)
 
 
@@ -183,7 +156,7 @@ def main() -> None:
     try:
         for number in range(options.rounds):
             pod = Waiting(core, namespace, options.image, signer)
-            found = at_rest(pod)
+            found = spare_memory.at_rest(pod.uid)
             if found and number == 0:
                 print(f"a pod that waits: {weight(found)}")
             firsts.append(pod.first_answer() * 1000)
