@@ -19,7 +19,9 @@ _COLD_START = 0.1
 """What a cold start is taken for until one was seen, in seconds."""
 _SPARE = 0.02
 _BESIDE_SPARE = 0.5
-"""The same for a spare instance, and for another one where there are spare ones: then it takes a pod."""
+"""The same for a spare instance, and what another one takes beyond that where there are spare ones: it takes a pod."""
+_BELIEVED = 2.0
+"""Seconds after which what is taken for a spare instance is none, but a pod after all."""
 _NEVER = float("inf")
 
 
@@ -87,14 +89,23 @@ def shortfall(
     look = _Look(waiting, waiting_for, busy, lanes, estimates)
     taken = 0
     if spare:
-        starts = quick, _BESIDE_SPARE if other is None else other
+        starts = quick, _beside(estimates, launching)
         taken = min(spare, look.lacking(launching, quick, starts, each=estimates.duration or quick))
         launching = (*launching, *(Coming(0.0, spare=True) for _ in range(taken)))
     if not any(each.spare for each in launching) and estimates.spare is None:
         window = _COLD_START if other is None else other
         return taken, look.lacking(launching, window, (quick, window), each=estimates.duration or window)
-    window = _BESIDE_SPARE if other is None else other
+    window = _beside(estimates, launching)
     return taken, look.lacking(launching, window, (quick, window), each=look.guessed(quick), guess=True)
+
+
+def _beside(estimates: Estimates, launching: Sequence[Coming]) -> float:
+    """How long another instance takes where there are spare ones: no less than what those have taken, and a pod."""
+    known = estimates.cold_start
+    if known is None:
+        known = _BESIDE_SPARE + (estimates.spare or 0.0)
+    so_far = (each.elapsed for each in launching if each.spare and each.elapsed < _BELIEVED)
+    return max(known, _BESIDE_SPARE + max(so_far, default=0.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,13 @@ def test_short_calls_of_a_burst_are_served_by_what_was_spare():
     assert decide(30, spare=0, busy=[Busy(0.002)] * 10, known=known) == (0, 0)
 
 
+def test_where_spare_instances_take_long_another_one_would_take_longer():
+    coming = [Coming(0.8, spare=True)] * 10
+    assert decide(40, spare=0, coming=coming) == (0, 0)
+    known = estimates(duration=0.02, spare=0.8)
+    assert decide(30, spare=0, busy=[Busy(0.01)] * 10, known=known) == (0, 0)
+
+
 def test_calls_that_turn_out_to_be_long_get_instances_of_their_own_step_by_step():
     known = estimates(spare=0.02)
     asked = [
