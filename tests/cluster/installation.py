@@ -3,7 +3,10 @@
 import json
 from typing import Any
 
+from tests.chart.rendering import run_helm
 from tests.cluster.accounts import SYSTEM, kubectl
+
+RELEASE = "mayfly"
 
 
 def system(*words: str) -> str:
@@ -31,3 +34,17 @@ def whole(*workloads: str) -> None:
     """Wait until all replicas are ready."""
     for name in workloads:
         system("rollout", "status", name, "--timeout=120s")
+
+
+def helm(*words: str, stdin: str | None = None) -> str:
+    """What Helm wrote."""
+    done = run_helm(*words, f"--namespace={SYSTEM}", stdin=stdin)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def revision() -> str:
+    """The release's revision, to which it can be rolled back."""
+    (release,) = json.loads(helm("list", f"--filter=^{RELEASE}$", "--output=json"))
+    found: str = release["revision"]
+    return found

@@ -1,83 +1,41 @@
-"""Pods that wait become functions' on the real cluster, whatever comes in between: none dies at work or stays."""
+"""Pods that wait become functions' on the real cluster, with all that belongs to them, and are never anybody else's."""
 
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
-from tests.cluster.accounts import SYSTEM, function, kubectl, until
-
-POOL, VERSION = "mayfly.dev/pool", "mayfly.dev/version"
-WHO = "def handler(event, context):\n    return context.log_stream_name\n"
-SLEEPS = (
-    "import time\n\ndef handler(event, context):\n    time.sleep(event)\n    return context.log_stream_name\n"
+from tests.cluster.accounts import function, kubectl, until
+from tests.cluster.waiting_pods import (
+    POOL,
+    SLEEPS,
+    WHO,
+    all_labelled,
+    begun,
+    claimed_and_unlabelled,
+    filled,
+    names,
+    pods,
+    uids,
+    waiting,
 )
+
 TEN = 10
+NOT_RESIZED = "no-resize-in"
 
 pytestmark = pytest.mark.timeout(300)
 
 
-def system(*words):
-    return kubectl(f"--namespace={SYSTEM}", *words)
-
-
-def of_system(component):
-    """Names of the pods of gateways or operators that are not on their way out."""
-    found = json.loads(
-        system("get", "pods", f"--selector=app.kubernetes.io/component={component}", "--output=json")
-    )["items"]
-    return [each["metadata"]["name"] for each in found if "deletionTimestamp" not in each["metadata"]]
-
-
-def pods(account, selector):
-    found = json.loads(account.kubectl("get", "pods", f"--selector={selector}", "--output=json"))["items"]
-    return [each for each in found if "deletionTimestamp" not in each["metadata"]]
-
-
-def waiting(account):
-    """The pods that wait and run."""
-    return [each for each in pods(account, POOL) if each["status"].get("phase") == "Running"]
-
-
-def uids(found):
-    return {each["metadata"]["uid"] for each in found}
-
-
-def names(prefix, count):
-    return [f"{prefix}-{number}" for number in range(count)]
-
-
-def filled(account, count=1):
-    """Wait until at least so many pods have been waiting for a while, and none is starting."""
-    until(
-        lambda: len(waiting(account)) >= count and len(waiting(account)) == len(pods(account, POOL)),
-        f"{count} pods that wait",
-    )
-    time.sleep(1.5)  # Their agents listen then; nothing says so before somebody asks.
-    return waiting(account)
-
-
 @pytest.fixture(scope="module")
 def shop(shared_account):
-    """An account with a pool, which its first function has started."""
-    shared_account.deploy(function("first", WHO))
-    shared_account.invoke("first")
-    if not any(True for _ in range(100) if pods(shared_account, POOL)):
-        pytest.skip("this installation has no warm pools")
-    filled(shared_account)
-    return shared_account
+    return begun(shared_account)
 
 
-def all_labelled(account, called):
-    """Wait until each of these functions has one instance, labelled as its own and counted."""
-
-    def whole(name):
-        found = pods(account, f"{VERSION}={name}.latest")
-        status = account.get("versions.mayfly.dev", f"{name}.latest")
-        return len(found) == 1 and status["spec"].get("instances") == 1
-
-    for name in called:
-        until(lambda name=name: whole(name), f"{name} has its instance")
+def given(pod):
+    """The limits that the node gives to the function's container now."""
+    limits = pod["status"]["containerStatuses"][0]["resources"]["limits"]
+    return limits.get("memory"), limits.get("cpu")
 
 
 def test_a_pod_that_waited_is_the_functions_with_all_that_belongs_to_it(shop):
@@ -92,24 +50,116 @@ def test_a_pod_that_waited_is_the_functions_with_all_that_belongs_to_it(shop):
     (owner,) = pod["metadata"]["ownerReferences"]
     assert (owner["uid"], owner["controller"]) == (version["metadata"]["uid"], True)
     assert POOL not in pod["metadata"]["labels"]
-
-    def resized():
-        (now,) = shop.pods("whole")
-        given = now["status"]["containerStatuses"][0]["resources"]["limits"]
-        return (given.get("memory"), given.get("cpu")) == ("512Mi", "1")
-
-    until(resized, "it has what the function has")
+    until(lambda: given(shop.pods("whole")[0]) == ("512Mi", "1"), "it has what the function has")
     (now,) = shop.pods("whole")
     assert now["status"]["containerStatuses"][0]["restartCount"] == 0
     filled(shop, 2)
 
 
-def test_a_function_that_asks_for_more_than_a_pool_has_gets_a_pod_of_its_own(shop):
+SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "words"}, "stringData": {"WORD": "x"}}
+ROLE = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "clerk"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "spec"),
+    [
+        ("large", {"ephemeralStorage": {"size": 1024}}),
+        ("secret", {"environment": {"secretRefs": ["words"]}}),
+        ("role", {"serviceAccountName": "clerk"}),
+    ],
+)
+def test_a_function_that_asks_for_what_a_pool_has_not_gets_a_pod_of_its_own(shop, name, spec):
+    shop.apply(SECRET, ROLE)
+    before = uids(filled(shop))
+    shop.deploy(function(name, WHO, **spec))
+    shop.invoke(name)
+    (pod,) = shop.pods(name)
+    assert pod["metadata"]["name"].startswith(f"{name}.latest-")
+    assert before <= uids(waiting(shop))
+
+
+def test_an_instance_that_waited_once_is_of_no_other_version_ever(shop):
     filled(shop)
-    shop.deploy(function("large", WHO, ephemeralStorage={"size": 1024}))
-    shop.invoke("large")
-    (pod,) = shop.pods("large")
-    assert pod["metadata"]["name"].startswith("large.latest-")
+    shop.deploy(function("changes", WHO))
+    first = shop.invoke("changes")
+    all_labelled(shop, ["changes"])
+    (old,) = uids(shop.pods("changes"))
+    waited = uids(filled(shop))
+    assert old not in waited
+    shop.apply(function("changes", WHO + "\n# Another content.\n"))
+    until(lambda: shop.invoke("changes") != first, "the new content answers")
+    until(
+        lambda: old not in uids(pods(shop, "app.kubernetes.io/component=instance")), "the old instance ends"
+    )
+    all_labelled(shop, ["changes"])
+    assert uids(shop.pods("changes")) <= waited
+
+
+@contextmanager
+def refused_resizes(namespace):
+    """No pod of the namespace can be resized, as where its node or a quota has no room."""
+    name = f"{NOT_RESIZED}-{namespace}"
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["pods/resize"]}
+    policy = {
+        "failurePolicy": "Fail",
+        "matchConstraints": {
+            "resourceRules": [rule],
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+        },
+        "validations": [{"expression": "false", "message": "there is no room"}],
+    }
+    objects = [
+        _object("ValidatingAdmissionPolicy", name, policy),
+        _object(
+            "ValidatingAdmissionPolicyBinding", name, {"policyName": name, "validationActions": ["Deny"]}
+        ),
+    ]
+    kubectl("apply", "--filename=-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+    try:
+        yield
+    finally:
+        kubectl("delete", "validatingadmissionpolicy,validatingadmissionpolicybinding", name)
+
+
+def _object(kind, name, spec):
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": spec,
+    }
+
+
+def refused(account, pod):
+    """Whether the API server would refuse to resize a pod."""
+    containers = [{"name": "function", "resources": {"limits": {"memory": "300Mi"}}}]
+    patch = json.dumps({"spec": {"containers": containers}})
+    words = ("patch", "pod", pod, "--subresource=resize", f"--patch={patch}", "--dry-run=server")
+    try:
+        return "there is no room" in account.kubectl(*words, fails=True)
+    except AssertionError:
+        return False
+
+
+def test_an_instance_that_cannot_be_resized_is_replaced_and_no_caller_notices(shop):
+    (pod, *_) = filled(shop)
+    with refused_resizes(shop.name):
+        until(lambda: refused(shop, pod["metadata"]["name"]), "resizes are refused")
+        shop.deploy(function("stiff", SLEEPS, memorySize=512))
+        first = shop.invoke("stiff", 0.2)
+        # Called without a break meanwhile.
+        until(lambda: shop.invoke("stiff", 0) != first, "another instance answers")
+        until(
+            lambda: [is_own(each) for each in shop.pods("stiff")] == [True], "it has a pod of its own alone"
+        )
+    (now,) = shop.pods("stiff")
+    assert given(now) == ("512Mi", "1")
+    until(lambda: claimed_and_unlabelled(shop) == [], "no pod is left that is nobody's")
+    filled(shop, 2)
+
+
+def is_own(pod):
+    return not pod["metadata"]["name"].startswith("pool-")
 
 
 def test_a_burst_of_short_calls_is_served_by_what_waits(shop):
@@ -128,53 +178,6 @@ def test_a_burst_of_short_calls_is_served_by_what_waits(shop):
     until(lambda: len(shop.pods("burst")) >= len(served), "they are labelled")
     assert len(shop.pods("burst")) <= TEN
     filled(shop, 2)
-
-
-def test_without_an_operator_pods_are_claimed_and_it_finds_them_when_it_comes_back(shop):
-    filled(shop, 2)
-    called = names("alone", 2)
-    shop.deploy(*(function(name, WHO) for name in called))
-    replicas = system("get", "deployment", "mayfly-operator", "--output=jsonpath={.spec.replicas}")
-    system("scale", "deployment", "mayfly-operator", "--replicas=0")
-    until(lambda: not of_system("operator"), "no operator")
-    try:
-        served = [shop.invoke(name) for name in called]
-        assert [shop.invoke(name) for name in called] == served
-    finally:
-        system("scale", "deployment", "mayfly-operator", f"--replicas={replicas}")
-        system("rollout", "status", "deployment/mayfly-operator", "--timeout=120s")
-    all_labelled(shop, called)
-    assert [shop.invoke(name) for name in called] == served
-    filled(shop, 2)
-
-
-def test_what_a_gateway_claimed_before_it_died_is_found_by_the_next_one(shop):
-    for turn in range(3):
-        filled(shop, 2)
-        called = names(f"orphan{turn}", 2)
-        shop.deploy(*(function(name, WHO) for name in called))
-        gateways = of_system("gateway")
-        patient = shop.client(attempts=5)
-        with ThreadPoolExecutor(4) as threads:
-            calls = [threads.submit(shop.invoke, name, None, patient) for name in called]
-            time.sleep(0.03 * turn)
-            system("delete", "pod", gateways[turn % len(gateways)], "--grace-period=0", "--force")
-            for call in calls:
-                call.result(120)
-        system("rollout", "status", "deployment/mayfly-gateway", "--timeout=120s")
-        until(lambda: claimed_and_unlabelled(shop) == [], "every claimed pod says whose it is", within=90)
-        for name in called:
-            shop.invoke(name)
-    filled(shop, 2)
-
-
-def claimed_and_unlabelled(account):
-    """Pods of the pool that were resized, which only those are that somebody claimed."""
-    return [
-        each["metadata"]["name"]
-        for each in waiting(account)
-        if "memory" in each["spec"]["containers"][0]["resources"]["limits"]
-    ]
 
 
 def test_functions_that_are_deleted_as_they_are_called_leave_nothing_behind(shop):

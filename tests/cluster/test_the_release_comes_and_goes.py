@@ -4,22 +4,16 @@ import contextlib
 import json
 
 import pytest
-from tests.chart.rendering import CHART, run_helm
+from tests.chart.rendering import CHART
 from tests.cluster.accounts import SYSTEM, Account, function, gateway_address, kubectl, until
+from tests.cluster.installation import RELEASE, helm, revision
 from tests.cluster.load import RATE, Load, warm
 
-RELEASE = "mayfly"
 INSTANCES = "--selector=app.kubernetes.io/component=instance,app.kubernetes.io/managed-by=mayfly"
 DEFINITIONS = {f"{kind}.mayfly.dev" for kind in ("functions", "versions", "aliases")}
 KEPT = "def handler(event, context):\n    return {'kept': event}\n"
 
 pytestmark = [pytest.mark.disturbs, pytest.mark.timeout(600)]
-
-
-def helm(*words, stdin=None):
-    done = run_helm(*words, f"--namespace={SYSTEM}", stdin=stdin)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def objects(*words):
@@ -32,11 +26,6 @@ def names(*words):
 
 def pods_of(component):
     return names("pods", f"--namespace={SYSTEM}", f"--selector=app.kubernetes.io/component={component}")
-
-
-def revision():
-    (release,) = json.loads(helm("list", f"--filter=^{RELEASE}$", "--output=json"))
-    return release["revision"]
 
 
 def test_the_chart_tests_itself():

@@ -1,0 +1,76 @@
+"""Warm pools as a test sees them: the pods that wait in an account, and whose those are that waited."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from tests.cluster.accounts import Account, function, until
+
+POOL, VERSION = "mayfly.dev/pool", "mayfly.dev/version"
+WHO = "def handler(event, context):\n    return context.log_stream_name\n"
+SLEEPS = (
+    "import time\n\ndef handler(event, context):\n    time.sleep(event)\n    return context.log_stream_name\n"
+)
+
+Pod = dict[str, Any]
+
+
+def pods(account: Account, selector: str = POOL) -> list[Pod]:
+    """Pods that are not on their way out."""
+    found = json.loads(account.kubectl("get", "pods", f"--selector={selector}", "--output=json"))["items"]
+    return [each for each in found if "deletionTimestamp" not in each["metadata"]]
+
+
+def waiting(account: Account) -> list[Pod]:
+    """The pods that wait and run."""
+    return [each for each in pods(account) if each["status"].get("phase") == "Running"]
+
+
+def uids(found: list[Pod]) -> set[str]:
+    return {each["metadata"]["uid"] for each in found}
+
+
+def names(prefix: str, count: int) -> list[str]:
+    return [f"{prefix}-{number}" for number in range(count)]
+
+
+def begun(account: Account) -> Account:
+    """The account with a pool, which its first function has started."""
+    account.deploy(function("first", WHO))
+    account.invoke("first")
+    if not any(pods(account) for _ in range(100)):
+        pytest.skip("this installation has no warm pools")
+    filled(account)
+    return account
+
+
+def filled(account: Account, count: int = 1) -> list[Pod]:
+    """Wait until at least so many pods have been waiting for a while, and none is starting."""
+    until(
+        lambda: len(waiting(account)) >= count and len(waiting(account)) == len(pods(account)),
+        f"{count} pods that wait",
+    )
+    time.sleep(1.5)  # Their agents listen then; nothing says so before somebody asks.
+    return waiting(account)
+
+
+def all_labelled(account: Account, called: list[str]) -> None:
+    """Wait until each of these functions has one instance, labelled as its own and counted."""
+
+    def whole(name: str) -> bool:
+        found = pods(account, f"{VERSION}={name}.latest")
+        status = account.get("versions.mayfly.dev", f"{name}.latest")
+        return len(found) == 1 and status["spec"].get("instances") == 1
+
+    for name in called:
+        until(lambda name=name: whole(name), f"{name} has its instance")
+
+
+def claimed_and_unlabelled(account: Account) -> list[str]:
+    """Pods of the pool that were resized, which only those are that somebody claimed."""
+    return [
+        each["metadata"]["name"]
+        for each in waiting(account)
+        if "memory" in each["spec"]["containers"][0]["resources"]["limits"]
+    ]
