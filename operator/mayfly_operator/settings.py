@@ -74,7 +74,7 @@ class GatewayPeers(Part):
 class PoolOptions(Part):
     """Pods that wait, in each namespace and for each runtime that is in use there, to become some function's."""
 
-    enabled: bool = False
+    enabled: bool = True
     """Whether there are any."""
     size: Annotated[int, Field(ge=1, le=1000)] = 2
     """How many wait while little is started."""
