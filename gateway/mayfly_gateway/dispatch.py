@@ -18,6 +18,7 @@ from mayfly_gateway.live import NO_DIGEST, LiveInstance
 from mayfly_gateway.pool import Pool
 from mayfly_gateway.provision import Load, Provisioned
 from mayfly_gateway.request import Call
+from mayfly_gateway.scaling import Starts
 from mayfly_gateway.serving import GRACE, OnReport, Serving, not_found
 from mayfly_gateway.settings import Settings
 from mayfly_gateway.sweeping import Sweep
@@ -39,6 +40,7 @@ class Dispatcher:
         self._launch_time = settings.launch_time
         self._counts = Counts(account_limit=settings.account_limit)
         self._calls = Calls(self._counts)
+        self._starts = Starts()
         self._waits = Waits(self._supply)
         self._sweep = Sweep(overdue=self._end_overdue, expired=self._end_expired, late=self._look_at)
         self._serving = Serving(
@@ -72,7 +74,7 @@ class Dispatcher:
         """The pool of a version, made if it is the first that is asked of it."""
         pool = self._pools.get(target.key)
         if pool is None:
-            pool = self._pools[target.key] = Pool(target)
+            pool = self._pools[target.key] = Pool(target, self._starts)
         return pool
 
     def watch(self, version: tuple[str, str, str], alias: str, over: OnOver | None) -> None:

@@ -10,7 +10,7 @@ from collections import deque
 from mayfly_gateway.catalogue import Target
 from mayfly_gateway.live import SHARED, Invocation, Launch, LiveInstance
 from mayfly_gateway.provision import Load, Provision
-from mayfly_gateway.scaling import Coming, Estimates, shortfall
+from mayfly_gateway.scaling import Coming, Estimates, Starts, shortfall
 from mayfly_model.errors import LambdaError
 
 _FIRST_PAUSE = 0.5
@@ -20,14 +20,14 @@ _LONGEST_PAUSE = 10.0
 class Pool:
     """One function version at work."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, starts: Starts | None = None) -> None:
         self.target = target
         self.waiting: deque[Invocation] = deque()
         self.idle: list[LiveInstance] = []
         self.busy: set[LiveInstance] = set()
         self.closing: set[LiveInstance] = set()
         self.launches: set[Launch] = set()
-        self.estimates = Estimates()
+        self.estimates = Estimates(starts)
         self.gone = False
         self.adrift = False
         self.provision = Provision()
@@ -137,7 +137,7 @@ class Pool:
         self._failures = 0
         self._launch_after = 0.0
         self.trouble = None
-        self.estimates = Estimates()
+        self.estimates = Estimates(self.estimates.starts)
         return list(self.idle)
 
     def lacks(self, now: float, spare: int = 0) -> tuple[int, int]:

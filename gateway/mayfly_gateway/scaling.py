@@ -10,6 +10,7 @@ A spare instance, which waits for any function, is there in a fraction of that t
 others would wait for; what is asked for beside the spare ones is only what those will not have served either.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,19 +19,40 @@ _SHORTEST = 0.0005
 _COLD_START = 0.1
 """What a cold start is taken for until one was seen, in seconds."""
 _SPARE = 0.02
-_BESIDE_SPARE = 0.5
+_POD = 0.5
 """The same for a spare instance, and what another one takes beyond that where there are spare ones: it takes a pod."""
+_STARTS = 5
 _BELIEVED = 2.0
 """Seconds after which what is taken for a spare instance is none, but a pod after all."""
 _NEVER = float("inf")
 
 
-class Estimates:
-    """A function version's recent past, in seconds, as exponentially weighted averages; None before the first."""
-
-    __slots__ = ("cold_start", "duration", "spare")
+class Starts:
+    """How long the last instances that were no spare ones took to start, whatever their function."""
 
     def __init__(self) -> None:
+        self._seconds: deque[float] = deque(maxlen=_STARTS)
+
+    def observe(self, seconds: float) -> None:
+        """One took so long until its runtime was initialised."""
+        self._seconds.append(seconds)
+
+    @property
+    def least(self) -> float:
+        """What every start takes here at least: the other functions' INIT is no part of it."""
+        return min(self._seconds, default=_POD)
+
+
+class Estimates:
+    """A function version's recent past, in seconds, as exponentially weighted averages; None before the first.
+
+    `starts`: what is known of others.
+    """
+
+    __slots__ = ("cold_start", "duration", "spare", "starts")
+
+    def __init__(self, starts: Starts | None = None) -> None:
+        self.starts = starts or Starts()
         self.duration: float | None = None
         self.cold_start: float | None = None
         self.spare: float | None = None
@@ -45,6 +67,7 @@ class Estimates:
             self.spare = _blend(self.spare, seconds)
         else:
             self.cold_start = _blend(self.cold_start, seconds)
+            self.starts.observe(seconds)
 
 
 def _blend(average: float | None, value: float) -> float:
@@ -101,11 +124,12 @@ def shortfall(
 
 def _beside(estimates: Estimates, launching: Sequence[Coming]) -> float:
     """How long another instance takes where there are spare ones: no less than what those have taken, and a pod."""
+    pod = estimates.starts.least
     known = estimates.cold_start
     if known is None:
-        known = _BESIDE_SPARE + (estimates.spare or 0.0)
+        known = pod + (estimates.spare or 0.0)
     so_far = (each.elapsed for each in launching if each.spare and each.elapsed < _BELIEVED)
-    return max(known, _BESIDE_SPARE + max(so_far, default=0.0))
+    return max(known, pod + max(so_far, default=0.0))
 
 
 @dataclass(frozen=True, slots=True)

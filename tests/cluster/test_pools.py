@@ -84,15 +84,17 @@ def test_an_instance_that_waited_once_is_of_no_other_version_ever(shop):
     first = shop.invoke("changes")
     all_labelled(shop, ["changes"])
     (old,) = uids(shop.pods("changes"))
-    waited = uids(filled(shop))
-    assert old not in waited
+    assert old not in uids(filled(shop))
     shop.apply(function("changes", WHO + "\n# Another content.\n"))
     until(lambda: shop.invoke("changes") != first, "the new content answers")
     until(
         lambda: old not in uids(pods(shop, "app.kubernetes.io/component=instance")), "the old instance ends"
     )
-    all_labelled(shop, ["changes"])
-    assert uids(shop.pods("changes")) <= waited
+    until(lambda: shop.pods("changes"), "the new instance is labelled")
+    revision = shop.get("versions.mayfly.dev", "changes.latest")["spec"]["revision"]
+    assert {each["metadata"]["annotations"]["mayfly.dev/revision"] for each in shop.pods("changes")} == {
+        revision
+    }
 
 
 @contextmanager

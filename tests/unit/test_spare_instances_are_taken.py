@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayfly_gateway.scaling import Busy, Coming, Estimates, shortfall
+from mayfly_gateway.scaling import Busy, Coming, Estimates, Starts, shortfall
 
 
 def estimates(*, duration=None, spare=None, cold_start=None):
@@ -49,6 +49,17 @@ def test_where_spare_instances_take_long_another_one_would_take_longer():
     assert decide(40, spare=0, coming=coming) == (0, 0)
     known = estimates(duration=0.02, spare=0.8)
     assert decide(30, spare=0, busy=[Busy(0.01)] * 10, known=known) == (0, 0)
+
+
+def test_where_pods_take_long_to_start_calls_wait_longer_for_what_was_spare():
+    busy = [Busy(0.01)] * 10
+    for slow, asked in ((0.4, 30), (3.0, 0)):
+        starts = Starts()
+        starts.observe(slow)
+        known = Estimates(starts)
+        known.observe_duration(0.45)
+        known.observe_start(0.02, spare=True)
+        assert decide(30, spare=0, busy=busy, known=known)[1] == asked
 
 
 def test_calls_that_turn_out_to_be_long_get_instances_of_their_own_step_by_step():
