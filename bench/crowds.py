@@ -46,9 +46,9 @@ def victim(it: Cluster) -> None:
         name = f"storm-{number}"
         it.function(name, claims.CODE, keepAlive=1, memorySize=128)
         it.known(name)
-        storm = [Caller(it) for _ in range(claims.CALLERS)]
         claims.grow(it, f"grow-{number}")
         it.filled(claims.WAITING)
+        storm = [Caller(it) for _ in range(claims.CALLERS)]
         over = threading.Event()
 
         def rage(storm: list[Caller] = storm, name: str = name, over: threading.Event = over) -> None:

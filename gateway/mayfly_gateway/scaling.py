@@ -106,7 +106,8 @@ def shortfall(
     many calls one instance serves at once.
 
     An instance on its way always counts for one call, however late it is: else a slow machine would be asked
-    for ever more.
+    for ever more. So does one whose call was answered a moment ago: whoever called may have called again, and there
+    are never to be more instances than callers.
     """
     quick, other = estimates.spare or _SPARE, estimates.cold_start
     look = _Look(waiting, waiting_for, busy, lanes, estimates)
@@ -165,8 +166,13 @@ class _Look:
                 break
             served += _served(self._free_in(instance, guess=guess), window, each)
         lasting = self.waiting_for > window and not launching
-        short = max(0, self.waiting - served, min(self.waiting, len(self.busy)) if lasting else 0)
-        return -(-short // self.lanes)
+        short = max(self.waiting - served, min(self.waiting, len(self.busy)) if lasting else 0)
+        return -(-max(0, min(short, self._unmatched(launching, window))) // self.lanes)
+
+    def _unmatched(self, launching: Sequence[Coming], window: float) -> int:
+        """How many calls wait beyond what comes and what is about to be free: their callers' last ones are answered."""
+        finishing = sum(1 for each in self.busy if each.finishing is not None and each.finishing <= window)
+        return self.waiting - finishing - self.lanes * len(launching)
 
     def guessed(self, quick: float) -> float:
         """How long a call takes: as the function's own calls did or, before the first is over, as they have so far."""

@@ -77,6 +77,13 @@ def test_calls_that_never_stop_waiting_double_the_instances():
     assert lacking(12, busy=busy, launching=[0.01], known=known, waiting_for=0.11) == 0
 
 
+def test_there_are_never_to_be_more_instances_than_callers():
+    known = estimates(duration=0.001, cold_start=0.1)
+    busy = [Busy(0.003, finishing=0.002)] * 3 + [Busy(0.001)]
+    assert lacking(4, busy=busy, known=known, waiting_for=0.11) == 1
+    assert lacking(4, busy=[Busy(0.003, finishing=0.002)] * 4, known=known, waiting_for=0.11) == 0
+
+
 def test_estimates_follow_what_happens():
     known = estimates(duration=1.0)
     for _ in range(50):

@@ -53,6 +53,7 @@ async def test_a_first_call_takes_a_pod_that_waits(cluster):
 async def test_the_pod_gets_what_the_function_has(cluster):
     replica = await cluster.replica()
     cluster.server.put(VERSIONS, version(memorySize=1769))
+    await until(lambda: replica.backend._sites.find(HELLO).target.memory_size == 1769)
     await fill(cluster, 1, replica)
     await replica.invoke()
     await until(lambda: cluster.server.resized)

@@ -1,8 +1,8 @@
 """Takes pods out of warm pools for functions of ours, and sees to what follows once the agent in one has agreed.
 
-Rule: a call waits for the agent's answer alone. Then the pod is resized and the claim reported, so that the operator
-makes it the Version's; and whatever goes wrong on the way, a gateway that died included, shows when the pods that wait
-are asked whose they are.
+Rule: a call waits for the agent's answer alone. Then, once no other is waited for any more, the pod is resized and the
+claim reported, so that the operator makes it the Version's; and whatever goes wrong on the way, a gateway that died
+included, shows when the pods that wait are asked whose they are.
 """
 
 import asyncio
@@ -27,6 +27,9 @@ _REACHED = 0.5
 """Seconds within which a pod that has run for a while is to take a connection."""
 _STARTED = 3.0
 """The same for one that has just started."""
+_AFTERWARDS, _LOOKS = 0.1, 10
+"""Seconds until what follows a claim is begun, and how often that is put off while other claims are under way: a
+resize, a label and a new pod for the pool keep the node busy, and the calls of a burst need it."""
 _DEFERRED = 1.0
 """Seconds after which a resize that the node has not begun is taken for one that it will not do."""
 _BARRED = 300.0
@@ -66,6 +69,7 @@ class Claims:
         self._pools = Pools(doubt=doubt)
         self._turn = doubt / 2
         self._barred: dict[Key, float] = {}
+        self._under_way: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     # What is seen.
@@ -93,7 +97,10 @@ class Claims:
         """A pod that nobody else here tries to claim from now on; None if there is none for it."""
         if not self._may(target, site):
             return None
-        return self._pools.take(_pool(target), f"{target.namespace}/{target.name}", self._loop.time())
+        taken = self._pools.take(_pool(target), f"{target.namespace}/{target.name}", self._loop.time())
+        if taken is not None:
+            self._under_way.add(taken.pod.uid)
+        return taken
 
     async def reach(self, waiting: Waiting) -> socket.socket | None:
         """A connection to its agent; None if that takes longer than a pod's start is worth."""
@@ -102,21 +109,35 @@ class Claims:
             async with asyncio.timeout(within):
                 return await dial((pod.ip, PORT), hopeless=lambda: not self._pools.here(pod.uid))
         except (TimeoutError, ConnectionAbortedError):
-            self._pools.mark(pod.uid, Standing.DOUBTFUL)
+            self.fail(pod.uid)
             return None
 
     def cancel(self, uid: str) -> None:
         """Nothing was said to the agent: others may claim it."""
-        self._pools.mark(uid, Standing.FREE)
+        self._over(uid, Standing.FREE)
 
     def fail(self, uid: str) -> None:
         """The agent did not agree, or nobody knows whether it did."""
-        self._pools.mark(uid, Standing.DOUBTFUL)
+        self._over(uid, Standing.DOUBTFUL)
 
     def succeed(self, site: Site, target: Target, pod: Pod) -> None:
         """The agent has agreed."""
+        self._under_way.discard(pod.uid)
         if self._take_in(site, pod, target.digest, State.USED):
-            self._begin(self._resized(site, target, pod))
+            self._begin(self._follow(site, target, pod))
+
+    def _over(self, uid: str, standing: Standing) -> None:
+        self._under_way.discard(uid)
+        self._pools.mark(uid, standing)
+
+    async def _follow(self, site: Site, target: Target, pod: Pod) -> None:
+        """What nobody waits for, when it is in nobody's way."""
+        for _ in range(_LOOKS):
+            await asyncio.sleep(_AFTERWARDS)
+            if not self._under_way:
+                break
+        self._sites.report_claim(site, pod.uid)
+        await self._resized(site, target, pod)
 
     def _take_in(self, site: Site, pod: Pod, revision: str, state: State) -> bool:
         if not self._pools.here(pod.uid) or not self._sites.claim(site, pod, revision, state):
@@ -175,7 +196,8 @@ class Claims:
         version = (pod.namespace, said.version)
         site = self._sites.find(version)
         if site is not None:
-            self._take_in(site, waiting.pod, said.revision, State.UNKNOWN)
+            if self._take_in(site, pod, said.revision, State.UNKNOWN):
+                self._sites.report_claim(site, pod.uid)
         elif not self._known(version):
             waiting.strange += 1
             if waiting.strange >= _STRANGE:

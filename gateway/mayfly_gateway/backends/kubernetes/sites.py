@@ -133,14 +133,23 @@ class Sites:
             self.touch(site)
 
     def claim(self, site: Site, pod: Pod, revision: str, state: State) -> bool:
-        """Have a pod that was claimed from a pool, for this content; False if the Version is left to others by now."""
+        """Have a pod that was claimed from a pool, for this content; False if the Version is left to others by now.
+
+        :meth:`report_claim` is to follow.
+        """
         if self._sites.get(site.key) is not site:
             return False
         site.placement.claim(replace(pod, revision=revision), state, self._loop.time())
-        site.findings.claim(pod.uid, pod.name, revision)
         self._of_pods[pod.uid] = site
         self.touch(site)
         return True
+
+    def report_claim(self, site: Site, uid: str) -> None:
+        """Write down that a pod was claimed, for the operator to make it the Version's, if it is still there."""
+        placed = site.placement.placed.get(uid)
+        if self._sites.get(site.key) is site and placed is not None:
+            site.findings.claim(uid, placed.pod.name, placed.pod.revision)
+            self.touch(site)
 
     def see_claimed(self, pod: Pod) -> None:
         """A pod that still waits in a pool as it is now: it may have been claimed here."""
