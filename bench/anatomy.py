@@ -150,7 +150,6 @@ def rounds(it: Cluster, count: int) -> Iterator[dict[str, float]]:
         time.sleep(0.1)
         assert isinstance(told, dict)
         yield moments(capture.end(), asked, done, told)
-        it.delete(name)
 
 
 def main() -> None:

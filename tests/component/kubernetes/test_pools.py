@@ -7,6 +7,7 @@ from tests.component.kubernetes.cluster import wanted
 from tests.component.kubernetes.objects import HELLO, NAMESPACE, version
 from tests.component.waiting import until
 
+from mayfly_gateway.backends.kubernetes.pools import SETTLED
 from mayfly_model.labels import POOL_LABEL, REVISION_ANNOTATION, VERSION_LABEL
 
 
@@ -86,6 +87,16 @@ async def test_a_pod_that_another_claimed_first_is_left_and_the_next_one_taken(c
     await fill(cluster, 3, replica)
     for agent in tuple(cluster.kubelet.agents.values())[:2]:
         agent.specialised = {"token": "another's", "revision": "r", "versionName": "other.latest"}
+    assert (await replica.invoke())[0] == 200
+    assert cluster.operator.created == []
+
+
+async def test_pods_that_have_ended_and_are_not_known_to_have_are_passed_over(cluster):
+    replica = await cluster.replica()
+    await fill(cluster, 3, replica)
+    await asyncio.sleep(SETTLED)
+    for agent in tuple(cluster.kubelet.agents.values())[:2]:
+        agent.die()
     assert (await replica.invoke())[0] == 200
     assert cluster.operator.created == []
 

@@ -23,8 +23,8 @@ from mayfly_gateway.backends.kubernetes.sites import Site, Sites
 from mayfly_gateway.catalogue import Target
 from mayfly_model.sizing import Sizing, fits_a_pool
 
-_REACHED = 0.5
-"""Seconds within which a pod that has run for a while is to take a connection."""
+_REACHED = 0.2
+"""Seconds within which a pod that has run for a while is to take a connection: its kernel does, however busy it is."""
 _STARTED = 3.0
 """The same for one that has just started."""
 _AFTERWARDS, _LOOKS = 0.1, 10
@@ -104,10 +104,12 @@ class Claims:
 
     async def reach(self, waiting: Waiting) -> socket.socket | None:
         """A connection to its agent; None if that takes longer than a pod's start is worth."""
-        pod, within = waiting.pod, _REACHED if settled(waiting, self._loop.time()) else _STARTED
+        pod, listening = waiting.pod, settled(waiting, self._loop.time())
         try:
-            async with asyncio.timeout(within):
-                return await dial((pod.ip, PORT), hopeless=lambda: not self._pools.here(pod.uid))
+            async with asyncio.timeout(_REACHED if listening else _STARTED):
+                return await dial(
+                    (pod.ip, PORT), hopeless=lambda: not self._pools.here(pod.uid), listening=listening
+                )
         except (TimeoutError, ConnectionAbortedError):
             self.fail(pod.uid)
             return None

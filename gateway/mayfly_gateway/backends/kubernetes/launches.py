@@ -1,6 +1,6 @@
 """Brings a pod, from a pool or of the Version's own, to where it only has to be told what it is.
 
-Rule: a pod that waits is tried first, and once; whatever is wrong with it, a pod of the Version's own is asked for.
+Rule: pods that wait are tried first, each once; where none can be reached a pod of the Version's own is asked for.
 """
 
 import asyncio
@@ -51,10 +51,11 @@ class Launches:
         claim = self._claims.begin(target, site)
         try:
             package = await self._package(site, target)
-            if claim is not None:
+            while claim is not None:
                 instance = await self._claimed(site, target, claim, runtime, package)
                 if instance is not None:
                     return instance
+                claim = self._claims.begin(target, site)
         except BaseException:
             if claim is not None:
                 self._claims.cancel(claim.pod.uid)
