@@ -79,12 +79,20 @@ class Cluster:
         return f"{self.gateway}{path(name)}"
 
     def known(self, name: str) -> None:
-        """Wait until the gateways know the function."""
-        for _ in range(12):
-            while True:
-                with contextlib.suppress(urllib.error.HTTPError):
-                    self.call(name, dry=True)
-                    break
+        """Wait until the gateways know the function.
+
+        Raises:
+            TimeoutError: they do not within a minute.
+        """
+        until, agreed = time.monotonic() + 60, 0
+        while agreed < 12:
+            if time.monotonic() > until:
+                raise TimeoutError(f"the gateways do not know {name}")
+            try:
+                self.call(name, dry=True)
+                agreed += 1
+            except urllib.error.HTTPError:
+                time.sleep(0.01)
 
     def pods(self, function: str) -> list[client.V1Pod]:
         """The pods of a function."""
