@@ -17,6 +17,7 @@ from mayfly_gateway.catalogue import Catalogue, Target
 from mayfly_gateway.dispatch import Dispatcher
 from mayfly_gateway.http_errors import MethodNotAllowedException
 from mayfly_gateway.invoke import Invoke
+from mayfly_gateway.lambda_api.absent import absent, unknown
 from mayfly_gateway.logs import Logs
 from mayfly_gateway.origins import check_host, check_origin, over_loopback
 from mayfly_gateway.request import HEADERS, new_request_id, too_large
@@ -27,7 +28,6 @@ from mayfly_model.errors import (
     NotImplementedException,
     ResourceNotFoundException,
     ServiceException,
-    UnknownOperationException,
     ValidationException,
 )
 from mayfly_model.limits import SYNC_PAYLOAD_BYTES
@@ -182,8 +182,10 @@ async def _errors(request: web.Request, handler: _Handler) -> web.StreamResponse
     except LambdaError as error:
         return _failure(error)
     except web.HTTPNotFound:
-        return _failure(UnknownOperationException(f"No operation has the path {request.path}."))
+        return _failure(unknown(request.method, request.rel_url.raw_path))
     except web.HTTPMethodNotAllowed as error:
+        if (known := absent(request.method, request.rel_url.raw_path)) is not None:
+            return _failure(known)
         response = _failure(MethodNotAllowedException(f"{request.path} does not know {request.method}."))
         response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
         return response

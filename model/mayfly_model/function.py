@@ -110,11 +110,13 @@ class FunctionSpec(Part):
     ] = None
     """What the runtime calls, such as app.handler; bootstrap by default for a provided runtime."""
     code: Code
-    """Where the code comes from."""
+    """Where the code comes from, exactly one source. A folder or a zip file of one's machine is none that an API server
+    could read: `mayfly deploy` takes both, uploads them and applies their archive."""
     memory_size: Annotated[int, whole_number(limits.MEMORY_MB_MIN, limits.MEMORY_MB_MAX, "MB")] = (
         limits.MEMORY_MB_DEFAULT
     )
-    """Memory of an instance in MB; CPU follows it, 1769 MB being one virtual CPU."""
+    """Memory of an instance in MB. CPU follows it, 1769 MB being one virtual CPU, but an instance may use at least what
+    the chart's instances.cpuLimitMinimum says: a whole CPU unless that was changed."""
     timeout: Annotated[int, whole_number(limits.TIMEOUT_S_MIN, limits.TIMEOUT_S_MAX, "seconds")] = (
         limits.TIMEOUT_S_DEFAULT
     )

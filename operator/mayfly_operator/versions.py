@@ -213,7 +213,10 @@ def runnable(version: VersionView, runtimes: Mapping[str, Runtime]) -> Trouble |
     if shape is None or version.revision is None:
         return Trouble(Reason.INVALID_SPEC, "The version holds no code and configuration yet.")
     if shape.runtime is None:
-        return Trouble(Reason.RUNTIME_NOT_FOUND, "packageType Image is not supported yet")
+        return Trouble(
+            Reason.INVALID_SPEC,
+            "spec.packageType: found Image, which is not supported yet; allowed: Zip, with a runtime and its code",
+        )
     try:
         find_runtime(shape.runtime, runtimes)
     except UnknownRuntimeError as error:

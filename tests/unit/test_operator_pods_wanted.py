@@ -131,6 +131,15 @@ def test_a_runtime_that_is_not_installed_has_no_pods():
     assert "python3.13" in trouble(of, [], Attempts(), runtimes=RUNTIMES, now=NOON).message
 
 
+def test_an_image_is_said_not_to_be_supported_yet():
+    image = {"packageType": "Image", "runtime": None, "handler": None, "code": {"image": "shop/hello:1"}}
+    of = version(instances=2, configuration=image)
+    assert decide(of, [])[0].create == ()
+    told = trouble(of, [], Attempts(), runtimes=RUNTIMES, now=NOON)
+    assert told.reason == Reason.INVALID_SPEC
+    assert "Image, which is not supported yet" in told.message
+
+
 def crash(of, times, *, lived=0):
     """The attempts after so many pods that ended one after another, and when the last one did."""
     attempts, now, pauses = Attempts(revision=NEW), NOON, []
