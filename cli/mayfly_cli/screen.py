@@ -163,7 +163,8 @@ def figures(report: dict[str, Any]) -> Text:
         line += Text(f"  + init {report['initMs']:.0f} ms", style="yellow")
     line += Text(f"  {report['maxMemoryMb']:d} MB", style="dim")
     if report["status"] != "success":
-        line += Text(f"  {present.harmless(str(report['errorType'] or report['status']))}", style="red")
+        told = report.get("raised") or report["errorType"] or report["status"]
+        line += Text(f"  {present.harmless(str(told))}", style="red")
     return line
 
 

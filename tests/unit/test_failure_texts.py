@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mayfly_agent import failures
-from mayfly_agent.failures import Failure, reported_type
+from mayfly_agent.failures import Failure, raised_type, reported_type
 
 REQUEST = "8f507cfc-a1b2-4c3d-9e8f-0123456789ab"
 
@@ -113,3 +113,19 @@ def test_any_error_type_is_reported_as_one_word(header):
 )
 def test_a_failure_is_told_in_a_bounded_number_of_words(failure, words):
     assert failure.told() == words
+
+
+@pytest.mark.parametrize(
+    ("payload", "raised"),
+    [
+        (b'{"errorType": "KeyError", "errorMessage": "\'x\'"}', "KeyError"),
+        (b'{"errorType": ""}', None),
+        (b'{"errorType": 7}', None),
+        (b'"KeyError"', None),
+        (b"", None),
+        (b"[" * 60_000, None),
+        (b'{"errorType": "KeyError"}' + b" " * 70_000, None),
+    ],
+)
+def test_what_a_handler_raised_is_read_from_its_payload(payload, raised):
+    assert raised_type(payload) == raised

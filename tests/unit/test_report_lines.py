@@ -52,6 +52,7 @@ def test_the_gateway_gets_the_figures_as_one_line_of_ascii():
         "maxMemoryMb": 37,
         "status": "error",
         "errorType": "Runtime.Unknown",
+        "raised": None,
     }
 
 

@@ -104,3 +104,10 @@ async def test_a_report_of_another_shape_is_no_line(report, capsys):
 async def test_a_report_is_a_line(capsys):
     Screen().invocation(TARGET, GOOD)
     assert re.search(r"hello +1\.2 ms  \+ init 80 ms  40 MB  Runtime\.Unknown", capsys.readouterr().out)
+
+
+async def test_what_a_handler_raised_is_called_by_its_own_name(capsys):
+    Screen().invocation(TARGET, GOOD[:-1] + b',"raised":"KeyError\\u001b[2J"}')
+    out = capsys.readouterr().out
+    assert "40 MB  KeyError\\u001b[2J" in out
+    assert "Runtime.Unknown" not in out

@@ -19,6 +19,10 @@ _KNOWN_TYPE = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
 TIMEOUT = "Sandbox.Timedout"
 TOLD = 1024
 """Characters of a failure that are told to others than its caller."""
+UNKNOWN = "Runtime.Unknown"
+"""The type, for reports, of what a handler raised."""
+_READ = 64 * 1024
+"""Bytes of a payload beyond which nobody looks into it."""
 
 
 class Failure:
@@ -46,12 +50,21 @@ class Failure:
         """What went wrong, in words for people: ours, or those that the runtime sent, which may be anything."""
         if self.message:
             return self.message
-        try:
-            sent = json.loads(self.payload)
-        except (ValueError, RecursionError):
-            sent = None
-        message = sent.get("errorMessage") if isinstance(sent, dict) else None
-        return message[:TOLD] if isinstance(message, str) else ""
+        return _member(self.payload, "errorMessage")
+
+
+def raised_type(payload: bytes) -> str | None:
+    """What a handler raised, by the payload that its runtime sent, which may be anything."""
+    return (_member(payload, "errorType") or None) if len(payload) <= _READ else None
+
+
+def _member(payload: bytes, name: str) -> str:
+    try:
+        sent = json.loads(payload)
+    except (ValueError, RecursionError):
+        return ""
+    found = sent.get(name) if isinstance(sent, dict) else None
+    return found[:TOLD] if isinstance(found, str) else ""
 
 
 def exit_error(status: int) -> Failure:
@@ -101,7 +114,7 @@ def reported_type(header: bytes | None) -> str:
     text = (header or b"").decode("latin-1")
     if _KNOWN_TYPE.fullmatch(text):
         return text
-    return "Function.Unknown" if text.startswith("Function.") else "Runtime.Unknown"
+    return "Function.Unknown" if text.startswith("Function.") else UNKNOWN
 
 
 def _signal_name(number: int) -> str:

@@ -6,7 +6,7 @@ import os
 import socket
 import time
 
-from . import control, oom, runtime_api
+from . import control, failures, oom, runtime_api
 from .failures import TIMEOUT
 from .http import Request
 from .invocation import Invocation
@@ -42,13 +42,14 @@ MEGABYTE = 1024 * 1024
 
 
 class Clock:
-    """When an invocation began and was answered, and the timer of its timeout."""
+    """When an invocation began and was answered, the timer of its timeout, and what its handler raised."""
 
-    __slots__ = ("answered", "began", "timer")
+    __slots__ = ("answered", "began", "raised", "timer")
 
     def __init__(self, timer: Timer) -> None:
         self.began = monotonic()
         self.answered = 0.0
+        self.raised: str | None = None
         self.timer = timer
 
 
@@ -246,7 +247,10 @@ class Instance:
         """Send the payload to the caller before anything else is done."""
         assert isinstance(invocation.caller, Request)
         control.send_payload(invocation.caller, payload, failed=invocation.error_type is not None)
-        self._clocks[invocation.request_id].answered = monotonic()
+        clock = self._clocks[invocation.request_id]
+        clock.answered = monotonic()
+        if invocation.error_type == failures.UNKNOWN:
+            clock.raised = failures.raised_type(payload)
 
     def finish(self, invocation: Invocation) -> None:
         """END, REPORT, and the end of the message to the caller."""
@@ -347,6 +351,7 @@ class Instance:
             max_memory_mb=max(1, round(self._supervisor.peak_memory() / MEGABYTE)),
             status=invocation.status,
             error_type=invocation.error_type,
+            raised=clock.raised,
         )
 
     def _on_exit(self, status: int) -> None:

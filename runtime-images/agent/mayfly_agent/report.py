@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class Measured:
-    """What an invocation took: milliseconds, megabytes, and how it ended."""
+    """What an invocation took: milliseconds, megabytes, and how it ended; `raised` is the handler's own error."""
 
-    __slots__ = ("duration_ms", "error_type", "init_ms", "max_memory_mb", "status")
+    __slots__ = ("duration_ms", "error_type", "init_ms", "max_memory_mb", "raised", "status")
 
     def __init__(
         self,
@@ -28,12 +28,14 @@ class Measured:
         max_memory_mb: int,
         status: str,
         error_type: str | None,
+        raised: str | None = None,
     ) -> None:
         self.duration_ms = duration_ms
         self.init_ms = init_ms
         self.max_memory_mb = max_memory_mb
         self.status = status
         self.error_type = error_type
+        self.raised = raised
 
     @property
     def billed_ms(self) -> int:
@@ -50,6 +52,7 @@ class Measured:
                 "maxMemoryMb": self.max_memory_mb,
                 "status": self.status,
                 "errorType": self.error_type,
+                "raised": self.raised,
             }
         ).encode("ascii")
 
