@@ -36,13 +36,24 @@ app = typer.Typer(
 
 Endpoint = Annotated[
     str | None,
-    typer.Option("--endpoint", help="The gateway's URL. Default: $MAYFLY_ENDPOINT, else the local mode's."),
+    typer.Option(
+        "--endpoint",
+        "--gateway",
+        help="The gateway's URL. Default: $MAYFLY_ENDPOINT, $AWS_ENDPOINT_URL_LAMBDA, else the local mode's.",
+    ),
 ]
 Namespace = Annotated[
     str | None,
-    typer.Option("--namespace", "-n", help="The Kubernetes namespace, which stands for the account."),
+    typer.Option(
+        "--namespace",
+        "-n",
+        help="The namespace, which stands for the account. Default: the gateway's own, not the kubeconfig's.",
+    ),
 ]
 FunctionName = Annotated[str, typer.Argument(metavar="NAME", help="A name, name:qualifier, or an ARN.")]
+WholeFunction = Annotated[
+    str, typer.Argument(metavar="NAME", help="A function's name, without a version or an alias.")
+]
 
 
 @app.command(
@@ -58,7 +69,9 @@ def dev(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")
     ] = 9000,
-    namespace: Namespace = "default",
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", help="The namespace of manifests and calls that name none.")
+    ] = "default",
     account_limit: Annotated[
         int | None,
         typer.Option(
@@ -169,7 +182,7 @@ def invoke(
     '  mayfly publish hello --description "before the sale"'
 )
 def publish(
-    name: FunctionName,
+    name: WholeFunction,
     description: Annotated[
         str | None,
         typer.Option("--description", "-d", help="What is special about it. Default: the function's."),
@@ -191,7 +204,7 @@ def publish(
 
 @app.command(epilog="[bold]Examples[/]\n\n  mayfly logs hello\n\n  mayfly logs hello --follow --lines 0")
 def logs(
-    name: FunctionName,
+    name: WholeFunction,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as new lines come.")] = False,
     lines: Annotated[
         int, typer.Option("--lines", min=0, help="How many of the latest messages first.")
@@ -199,7 +212,16 @@ def logs(
     endpoint: Endpoint = None,
     namespace: Namespace = None,
 ) -> None:
-    """Print what a function wrote, the latest last."""
+    """Print what a function wrote, all its versions together, the latest last.
+
+    Of the local mode. On a cluster logs are with the pods: kubectl logs --selector=mayfly.dev/function=NAME.
+    """
+    if ":" in name:
+        present.problem(
+            f"{name} is no name of a function: one log holds all versions. Write mayfly logs NAME, as in"
+            f" mayfly logs {whole(name)}."
+        )
+        raise typer.Exit(2)
     gateway = client.Client(client.endpoint(endpoint), namespace=namespace)
     try:
         for record in gateway.logs(name, tail=lines, follow=follow):
@@ -209,6 +231,12 @@ def logs(
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
+
+
+def whole(name: str) -> str:
+    """The function in a name with a qualifier, or in an ARN."""
+    parts = name.split(":")
+    return parts[parts.index("function") + 1] if "function" in parts[:-1] else parts[0]
 
 
 def read_payload(given: str) -> bytes:

@@ -29,13 +29,17 @@ class BrokenFilesError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """An object as its file declares it; `namespace` is where it goes, and `function` is it, read, if it is one."""
+    """An object as its file declares it; `namespace` is where it goes.
+
+    `function` is it, read, if it is one, and `code_line` then where it names its code.
+    """
 
     source: Path
     line: int
     namespace: str
     data: Mapping[str, Any] = field(repr=False, hash=False)
     function: Function | None = field(default=None, repr=False, hash=False)
+    code_line: int = 0
 
     @property
     def kind(self) -> str:
@@ -131,6 +135,7 @@ def _declared(source: str, document: Document, namespace: str, parsed: ParsedFun
         namespace=str(_metadata(data).get("namespace") or namespace),
         data=data,
         function=parsed.function if parsed else None,
+        code_line=parsed.code_line if parsed else document.line,
     )
 
 

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from mayfly_cli import client, declared, present
 from mayfly_cli.declared import BrokenFilesError, Declared
-from mayfly_cli.kubectl import Json, Key, Kubectl, KubectlFailed
+from mayfly_cli.kubectl import Conflicts, Json, Key, Kubectl, KubectlFailed
 from mayfly_cli.packing import Archive, missing_dependencies, packed
 from mayfly_cli.readiness import Readiness, readiness
 from mayfly_gateway.backends.local.errors import CodeError
@@ -27,6 +27,7 @@ AGAIN = (1.0, 3.0, None)
 """Seconds until an upload is tried again whose gateway went away; None for no more."""
 KUBECTL_NOTE = "kubectl.kubernetes.io/last-applied-configuration"
 """The annotation of client-side applies, which a server-side one takes away."""
+OTHERS = "--force-conflicts gives these fields the manifest's values; a manifest without them leaves them as they are."
 LOOK_AGAIN = 0.5
 """Seconds between two looks at functions that are not ready."""
 
@@ -52,6 +53,7 @@ def run(paths: Sequence[Path], options: Options) -> int:
         with tempfile.TemporaryDirectory(prefix="mayfly-") as folder:
             archives = pack(objects, Path(folder))
             if archives:
+                check_namespaces(kubectl, objects)
                 upload(archives, kubectl, options)
         objects = [each.with_archive(archives[each].sha256) if each in archives else each for each in objects]
         for place, group in grouped(objects).items():
@@ -79,10 +81,10 @@ def pack(objects: Iterable[Declared], folder: Path) -> dict[Declared, Archive]:
         try:
             archive = packed(code, base, folder / f"{number}.zip")
         except CodeError as error:
-            problems.append(f"{each.source}:{each.line}: {error}")
+            problems.append(f"{each.source}:{each.code_line}: {error}")
         except OSError as error:
             problems.append(
-                f"{each.source}:{each.line}: {error.filename or 'the code'} cannot be read: {error.strerror}"
+                f"{each.source}:{each.code_line}: {error.filename or 'the code'} cannot be read: {error.strerror}"
             )
         else:
             if archive is not None:
@@ -92,6 +94,25 @@ def pack(objects: Iterable[Declared], folder: Path) -> dict[Declared, Archive]:
     if problems:
         raise BrokenFilesError(problems)
     return archives
+
+
+def check_namespaces(kubectl: Kubectl, objects: Iterable[Declared]) -> None:
+    """See that the objects have where to go.
+
+    Raises:
+        BrokenFilesError: a namespace is neither there nor among them.
+    """
+    objects = list(objects)
+    missing = [
+        name
+        for name in grouped(objects)
+        if kubectl.lacks(name) and not any(each.key == ("Namespace", name) for each in objects)
+    ]
+    if missing:
+        raise BrokenFilesError(
+            f"There is no namespace {name}: kubectl create namespace {name}, or name another by --namespace."
+            for name in missing
+        )
 
 
 def upload(archives: Mapping[Declared, Archive], kubectl: Kubectl, options: Options) -> None:
@@ -148,10 +169,23 @@ def apply(kubectl: Kubectl, namespace: str, objects: Sequence[Declared], *, forc
     """Apply the objects and say of each what became of it."""
     data = [each.data for each in objects]
     before = look(kubectl, namespace, data)
-    kubectl.apply(namespace, data, force=force)
+    try:
+        kubectl.apply(namespace, data, force=force)
+    except Conflicts:
+        if told := list(conflicts(kubectl, namespace, objects)):
+            raise BrokenFilesError([*told, OTHERS]) from None
     after = look(kubectl, namespace, data)
     for each in objects:
         done(each.kind.lower(), each.name, outcome(each.key, before, after))
+
+
+def conflicts(kubectl: Kubectl, namespace: str, objects: Iterable[Declared]) -> Iterator[str]:
+    """Which object of several has which conflicts: kubectl names none, so each is applied once more by itself."""
+    for each in objects:
+        try:
+            kubectl.apply(namespace, [each.data], force=False)
+        except Conflicts as error:
+            yield f"{each.source}:{each.line}: {each.kind} {each.name}: {error}"
 
 
 def look(kubectl: Kubectl, namespace: str, objects: Sequence[Json]) -> dict[Key, Json] | None:

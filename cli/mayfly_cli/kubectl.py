@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mayfly_model.labels import CLI_FIELD_MANAGER, GROUP
+from mayfly_model.labels import CLI_FIELD_MANAGER, GATEWAY_FIELD_MANAGER, GROUP
 
 REQUEST_TIME = 30
 """Seconds for one request to the API server."""
@@ -22,6 +22,8 @@ COMMAND_TIME = 300.0
 """Seconds for one kubectl, which makes a request for each object."""
 FORWARD_TIME = 30.0
 """Seconds until a way to the gateway stands."""
+LOOK_TIME = 10
+"""Seconds for a look that others do without."""
 POD_TIME = 20
 """Seconds of them for a gateway to run."""
 
@@ -29,11 +31,25 @@ Json = Mapping[str, Any]
 Key = tuple[str, str]
 """Kind and name of an object, within a namespace."""
 
+_CONFLICTS = re.compile(r"Apply failed with \d+ conflicts?: ")
+_CONFLICT = re.compile(r'conflicts? with "(?P<manager>[^"]*)".*?:(?: (?P<field>\S*))?$')
+_MANAGERS = {
+    "kubectl": "kubectl apply --server-side",
+    "kubectl-client-side-apply": "kubectl apply",
+    "kubectl-edit": "kubectl edit",
+    "kubectl-patch": "kubectl patch",
+    GATEWAY_FIELD_MANAGER: "the Lambda API",
+}
+"""Field managers, in the words of who was one."""
 _FORWARDING = re.compile(r"Forwarding from (127\.0\.0\.1:\d+)")
 
 
 class KubectlFailed(Exception):  # noqa: N818 - what the person reads, not a defect
     """The cluster could not be asked, or refused; the text is for people."""
+
+
+class Conflicts(KubectlFailed):
+    """Somebody else has set fields otherwise; the text names fields and who set them."""
 
 
 class Kubectl:
@@ -59,6 +75,15 @@ class Kubectl:
         path = "--output=jsonpath={.contexts[0].context.namespace}"
         return self._run("config", "view", "--minify", path) or "default"
 
+    def lacks(self, namespace: str) -> bool:
+        """Whether the cluster says that it has no such namespace."""
+        words = ("--ignore-not-found", "--output=name", f"--request-timeout={LOOK_TIME}s")
+        try:
+            return not self._run("get", "namespace", namespace, *words)
+        except KubectlFailed:
+            # Who may not look at namespaces may have one nevertheless; what else is wrong shows by and by.
+            return False
+
     def get(self, namespace: str, objects: Iterable[Json]) -> dict[Key, Json]:
         """The same objects as the cluster has them; those that it does not have are left out."""
         return _by_key(self._with(objects, "get", namespace, "--ignore-not-found", "--output=json"))
@@ -70,7 +95,12 @@ class Kubectl:
         return _by_key(self._run("get", *names, *words, f"--request-timeout={REQUEST_TIME}s"))
 
     def apply(self, namespace: str, objects: Iterable[Json], *, force: bool) -> None:
-        """Server-side apply; `force` takes fields over that somebody else has set otherwise."""
+        """Server-side apply; `force` takes fields over that somebody else has set otherwise.
+
+        Raises:
+            Conflicts: somebody else has set fields of one of them, of which kubectl does not say.
+            KubectlFailed: the cluster refuses, or does not answer.
+        """
         words = ["--server-side", f"--field-manager={CLI_FIELD_MANAGER}"]
         self._with(objects, "apply", namespace, *words, *(["--force-conflicts"] if force else []))
 
@@ -117,7 +147,10 @@ class Kubectl:
         except OSError as error:
             raise KubectlFailed(f"kubectl cannot be run: {error.strerror}.") from error
         if done.returncode != 0:
-            raise KubectlFailed(explained(done.stderr.strip() or f"kubectl {words[0]} failed."))
+            said = done.stderr.strip() or f"kubectl {words[0]} failed."
+            if (found := conflicts(said)) is not None:
+                raise Conflicts(found)
+            raise KubectlFailed(explained(said))
         return done.stdout
 
 
@@ -128,9 +161,24 @@ def explained(message: str) -> str:
         return "There is no cluster to deploy to: set KUBECONFIG, or a current context in ~/.kube/config."
     if "no matches for kind" in message and "mayfly.dev" in message:
         return f"{message}\nThis cluster has no Mayfly, or an older one: install its chart first."
-    if "conflict" in message and "force-conflicts" in message:
-        return "Somebody else has set the same fields. With --force-conflicts they become yours.\n" + message
     return message
+
+
+def conflicts(message: str) -> str | None:
+    """Which fields who has set otherwise, of what kubectl says of one apply; None if it says no such thing."""
+    if (begin := _CONFLICTS.search(message)) is None:
+        return None
+    manager, found = "", []
+    for line in message[begin.end() :].splitlines():
+        if (named := _CONFLICT.match(line)) is not None:
+            manager = _MANAGERS.get(named["manager"], named["manager"])
+            fields = [named["field"]] if named["field"] else []
+        elif line.startswith("- "):
+            fields = [line[2:]]
+        else:
+            break
+        found += [f"{field.removeprefix('.')} was set by {manager}" for field in fields]
+    return ", ".join(found) or None
 
 
 def _forwarding(process: subprocess.Popen[str]) -> str:

@@ -50,11 +50,12 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class ParsedFunction:
-    """A Function and where its document begins."""
+    """A Function, where its document begins, and where it names its code."""
 
     function: Function
     source: str
     line: int
+    code_line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,7 @@ class _Reader:
                 found = shown(data.get("apiVersion"))
                 yield self._problem(("apiVersion",), f"found {found}; allowed: {API_VERSION}")
             case "Function":
-                yield from self._object(Function, ParsedFunction, data)
+                yield from self._object(Function, self._function, data)
             case "Version" if self._is_ours(data):
                 yield from self._object(Version, ParsedVersion, data)
             case "Alias" if self._is_ours(data):
@@ -219,6 +220,10 @@ class _Reader:
             yield from sorted(problems, key=lambda problem: problem.line)
         else:
             yield parsed(found, self.source, self.document.line)
+
+    def _function(self, function: Function, source: str, line: int) -> ParsedFunction:
+        named = next(iter(self.document.data["spec"]["code"]))
+        return ParsedFunction(function, source, line, self.document.line_of(("spec", "code", named)))
 
     def _context(self) -> dict[str, None]:
         return {RUNTIMES_IN_CONTEXT: None} if self.any_runtime else {}

@@ -4,7 +4,8 @@ Rule: the identifier is the only thing that anybody parses a runtime from; wheth
 has it is the backend's affair.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, Literal
@@ -34,6 +35,8 @@ class UnknownRuntimeError(ValueError):
     """No such runtime; the message names the nearest and all that exist."""
 
 
+_NUMBERED: Final = re.compile(r"([a-z]+)(\d{1,9})(?:\.(\d{1,9}))?(?:\.x)?")
+
 RUNTIMES: Final[dict[str, Runtime]] = {
     runtime.name: runtime
     for runtime in (
@@ -54,6 +57,25 @@ def find_runtime(name: str, runtimes: Mapping[str, Runtime] = RUNTIMES) -> Runti
     try:
         return runtimes[name]
     except KeyError:
-        near = get_close_matches(name.lower(), runtimes, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}? " if near else ""
+        near = _next_version(name, runtimes) or _alike(name, runtimes)
+        hint = f"did you mean {near}? " if near else ""
         raise UnknownRuntimeError(f"{hint}allowed: {', '.join(runtimes)}") from None
+
+
+def _next_version(name: str, runtimes: Iterable[str]) -> str | None:
+    """Of the same language, where it has a number, the nearest that is newer, else the newest."""
+    wanted = _numbered(name)
+    others = sorted((*found, each) for each in runtimes if (found := _numbered(each)) is not None)
+    same = [each for each in others if wanted is not None and each[0] == wanted[0]]
+    newer = [each for each in same if wanted is not None and each[:3] >= wanted]
+    return (newer[0] if newer else same[-1])[3] if same else None
+
+
+def _numbered(name: str) -> tuple[str, int, int] | None:
+    found = _NUMBERED.fullmatch(name.lower())
+    return None if found is None else (found[1], int(found[2]), int(found[3] or 0))
+
+
+def _alike(name: str, runtimes: Iterable[str]) -> str | None:
+    near = get_close_matches(name.lower(), runtimes, n=1, cutoff=0.5)
+    return near[0] if near else None

@@ -114,7 +114,8 @@ def trouble(alias: AliasView, function: FunctionView | None, exists: Callable[[s
     if not missing:
         return None
     which = " and ".join(version_name(alias.function, each) for each in missing)
-    return Trouble(Reason.VERSION_NOT_FOUND, f"{which} does not exist: {_meanwhile(alias, exists)}.")
+    lacks = "does not exist" if len(missing) == 1 else "do not exist"
+    return Trouble(Reason.VERSION_NOT_FOUND, f"{which} {lacks}: {_meanwhile(alias, exists)}.")
 
 
 def _meanwhile(alias: AliasView, exists: Callable[[str], bool]) -> str:

@@ -41,8 +41,8 @@ def test_a_function_that_kubectl_applied_is_taken_over_if_one_says_so(account, p
     write(project, "def handler(event, context):\n    return 'folder'\n")
     words = (project, "--namespace", account.name, "--gateway", account.gateway)
     refused = deploy(*words, status=2)
-    assert "With --force-conflicts they become yours." in refused
-    assert ".spec.code" in refused
+    assert "--force-conflicts gives these fields the manifest's values" in refused
+    assert "Function hello: spec.code" in refused
     deploy(*words, "--force-conflicts")
     until(lambda: account.invoke("hello") == "folder", "the folder's code answers")
     assert set(account.get("function", "hello")["spec"]["code"]) == {"archive"}

@@ -119,7 +119,7 @@ def test_a_number_keeps_its_bounds(field, least, most, unit):
         ({"runtime": None}, "spec.runtime: missing; allowed: python3.11, "),
         (
             {"runtime": "python3.9"},
-            'spec.runtime: found "python3.9"; did you mean python3.14? allowed: python3.11,',
+            'spec.runtime: found "python3.9"; did you mean python3.11? allowed: python3.11,',
         ),
         (
             {"serviceAccountName": "A"},

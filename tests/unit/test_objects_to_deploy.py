@@ -4,7 +4,7 @@ import pytest
 
 from mayfly_cli.declared import BrokenFilesError, read
 from mayfly_cli.deploy import grouped, outcome
-from mayfly_cli.kubectl import explained
+from mayfly_cli.kubectl import conflicts, explained
 from mayfly_cli.readiness import readiness
 
 FUNCTION = """
@@ -164,3 +164,35 @@ def test_a_cluster_without_mayfly_is_named():
     said = 'error: no matches for kind "Function" in version "mayfly.dev/v1beta1"'
     assert "has no Mayfly" in explained(said)
     assert explained("error: You must be logged in") == "You must be logged in"
+
+
+ADVICE = """
+Please review the fields above--they currently have other managers. Here
+are the ways you can resolve this warning:
+* If you intend to manage all of these fields, please re-run the apply
+  command with the `--force-conflicts` flag.
+"""
+
+
+def test_a_conflict_is_told_in_few_words():
+    said = (
+        'error: Apply failed with 1 conflict: conflict with "kubectl-client-side-apply" using mayfly.dev/v1beta1'
+        " at 2026-01-02T03:04:05Z: .spec.memorySize"
+    )
+    assert conflicts(said + ADVICE) == "spec.memorySize was set by kubectl apply"
+
+
+def test_conflicts_are_told_with_whoever_set_each():
+    said = (
+        'error: Apply failed with 3 conflicts: conflicts with "mayfly-gateway" using mayfly.dev/v1beta1:\n'
+        '- .spec.reservedConcurrentExecutions\nconflicts with "helm" using mayfly.dev/v1beta1:\n'
+        "- .spec.timeout\n- .spec.code"
+    )
+    assert conflicts(said + ADVICE) == (
+        "spec.reservedConcurrentExecutions was set by the Lambda API, spec.timeout was set by helm,"
+        " spec.code was set by helm"
+    )
+
+
+def test_other_failures_are_no_conflicts():
+    assert conflicts('Error from server (NotFound): namespaces "shop" not found') is None

@@ -30,6 +30,9 @@ def test_an_identifier_says_family_and_version(runtime):
     [
         ("pyhton3.13", "python3.13"),
         ("Python3.12", "python3.12"),
+        ("python3.10", "python3.11"),
+        ("python3.99", "python3.14"),
+        ("nodejs18.x", "nodejs20.x"),
         ("node22", "nodejs22.x"),
         ("provided", "provided.al2023"),
     ],

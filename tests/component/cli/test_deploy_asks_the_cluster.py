@@ -73,3 +73,32 @@ def test_a_cluster_that_does_not_answer_any_more_leaves_open_what_became_of_a_fu
     assert deploy.wait(kubectl(LOST), objects, 0) == 1
     told = " ".join(capsys.readouterr().err.split())
     assert told == "error: function hello is not ready: Unknown: Unable to connect to the server: EOF"
+
+
+CONFLICT = """error: Apply failed with 1 conflict: conflict with "helm" using mayfly.dev/v1beta1: .spec.timeout
+Please review the fields above--they currently have other managers."""
+
+
+def test_a_conflict_names_file_object_field_and_who_set_it(kubectl, tmp_path):
+    (tmp_path / "function.yaml").write_text(json.dumps(FUNCTION))
+    other = FUNCTION | {"metadata": {"name": "other"}}
+    (tmp_path / "other.yaml").write_text(json.dumps(other))
+    two = declared.read([tmp_path / "function.yaml", tmp_path / "other.yaml"], namespace="shop")
+    program = kubectl(f"if [ $1 = apply ] && grep -q other; then echo '{CONFLICT}' >&2; exit 1; fi")
+    with pytest.raises(declared.BrokenFilesError) as found:
+        deploy.apply(program, "shop", two, force=False)
+    first, advice = found.value.problems
+    assert first == f"{tmp_path}/other.yaml:1: Function other: spec.timeout was set by helm"
+    assert advice.startswith("--force-conflicts gives these fields")
+
+
+def test_a_namespace_that_is_not_there_is_told_before_anything_is_uploaded(kubectl, objects):
+    with pytest.raises(
+        declared.BrokenFilesError, match="There is no namespace shop: kubectl create namespace shop"
+    ):
+        deploy.check_namespaces(kubectl("exit 0"), objects)
+
+
+@pytest.mark.parametrize("answer", ["echo namespace/shop", "echo Forbidden >&2; exit 1"])
+def test_a_namespace_that_is_there_or_not_for_everybody_to_see_is_taken(kubectl, objects, answer):
+    deploy.check_namespaces(kubectl(answer), objects)

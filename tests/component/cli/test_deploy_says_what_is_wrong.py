@@ -91,7 +91,7 @@ def test_all_code_that_is_missing_is_told_before_anything_is_sent(project, kubec
         )
     told = refused(project, KUBECONFIG=kubeconfig)
     for name in ("other", "another"):
-        assert f"{name}.yaml:1: {project}/no-{name} is not there: correct code.directory" in told
+        assert f"{name}.yaml:4: {project}/no-{name} is not there: correct code.directory" in told
     assert "127.0.0.1:1" not in told
 
 

@@ -21,7 +21,7 @@ from mayfly_gateway.backends.local.contents import (
     places,
     touches,
 )
-from mayfly_gateway.backends.local.errors import RuntimeUnavailableError, StartError
+from mayfly_gateway.backends.local.errors import CodeError, RuntimeUnavailableError, StartError
 from mayfly_gateway.backends.local.freshness import Freshness
 from mayfly_gateway.backends.local.instances import Deployment, LocalBackend
 from mayfly_gateway.backends.local.releases import Latest, Releases
@@ -141,6 +141,8 @@ class Deployer:
             version = as_version(function, code, config_maps)
         except RuntimeUnavailableError as error:
             return self._refuse(key, parsed, str(error)), f"{parsed.source}:{parsed.line}: {error}"
+        except CodeError as error:
+            return None, f"{parsed.source}:{parsed.code_line}: {error}"
         except StartError as error:
             return None, f"{parsed.source}:{parsed.line}: {error}"
         target = self._serve(key, parsed, deployment)

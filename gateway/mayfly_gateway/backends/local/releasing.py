@@ -145,14 +145,13 @@ class Releasing:
         if said is None or said != parsed.alias.spec or led == route_of(said):
             return
         there = self._catalogue.versions(*key)
-        missing = " and ".join(
-            version_name(function, each) for each in route_of(said).versions if each not in there
-        )
+        missing = [version_name(function, each) for each in route_of(said).versions if each not in there]
         if not missing:
             # A rollout leads it.
             return
         meanwhile = "calls are refused" if led is None else f"calls go to {_told(led)} as before"
-        yield f"{parsed.source}:{parsed.line}: {missing} does not exist: {meanwhile}"
+        lacks = "does not exist" if len(missing) == 1 else "do not exist"
+        yield f"{parsed.source}:{parsed.line}: {' and '.join(missing)} {lacks}: {meanwhile}"
 
     def _drop(self, manifests: Manifests, broken: Collection[str]) -> Iterator[str]:
         declared = {each.key for each in manifests.versions} | {each.key for each in manifests.aliases}
