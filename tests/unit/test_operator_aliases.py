@@ -53,6 +53,11 @@ def test_what_never_served_anything_says_that_calls_are_refused():
     assert "functionVersion" not in aliases.status(alias("9"), found, NOW).fields
 
 
+def test_two_that_are_missing_are_told_together():
+    found = aliases.trouble(alias("8", additional="9"), function(), there("1"))
+    assert found.message == "hello.8 and hello.9 do not exist: calls are refused."
+
+
 def test_what_served_a_version_that_has_gone_too_says_that_calls_are_refused():
     found = aliases.trouble(alias("9", status={"functionVersion": "1"}), function(), there())
     assert found.message.endswith("calls are refused.")
