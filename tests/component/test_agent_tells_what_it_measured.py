@@ -87,6 +87,16 @@ def test_init_counts_once_and_is_billed(agent):
     assert (warm["initMs"], warm["status"], warm["errorType"]) == (None, "success", None)
 
 
+def test_what_a_handler_raised_is_told_beside_the_type_that_aws_reports(agent):
+    raised = agent.invoke("""fail(b'{"errorType": "KeyError", "errorMessage": "x"}')""").report
+    assert (raised["status"], raised["errorType"], raised["raised"]) == (
+        "error",
+        "Runtime.Unknown",
+        "KeyError",
+    )
+    assert agent.invoke("respond(b'x')").report["raised"] is None
+
+
 def test_memory_is_the_runtimes_real_peak(agent):
     small = agent.invoke("respond(b'x')").report["maxMemoryMb"]
     large = agent.invoke("x = bytearray(100 << 20); del x; respond(b'x')").report["maxMemoryMb"]
