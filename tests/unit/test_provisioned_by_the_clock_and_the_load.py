@@ -1,6 +1,5 @@
 """How many instances are kept is decided by windows and target tracking, at any time and whatever was measured."""
 
-import math
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -115,8 +114,8 @@ def test_nothing_opens_or_closes_before_it_is_looked_at_again(asked, minute, par
     found = look(windows, now)
     assert found.again_at is not None
     assert found.again_at > now
-    # So near to it that the sum would be rounded to it.
-    later = min(now + (found.again_at - now) * part, math.nextafter(found.again_at, 0))
+    # What is a part of a microsecond before it is taken for it.
+    later = min(now + (found.again_at - now) * part, found.again_at - 0.001)
     assert look(windows, later) == Opening(found.window, found.again_at)
 
 
