@@ -38,6 +38,7 @@ _GROUPS: Final[Mapping[str, str]] = {
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
 _METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_METADATA_OF_ONE: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _JSON: Final = "application/json"
 _PAGE: Final = 500
 _CONNECT_TIME: Final = 3.0
@@ -107,15 +108,16 @@ class Cluster:
         """Close every connection."""
         await self._client.close()  # type: ignore[no-untyped-call]
 
-    async def get(self, kind: Kind, key: Key) -> Json | None:
-        """An object; None if there is none.
+    async def get(self, kind: Kind, key: Key, *, brief: bool = False) -> Json | None:
+        """An object; None if there is none. `brief`: its metadata alone.
 
         Raises:
             UnavailableError: the server is away.
             RefusedByServerError: it refused.
         """
         try:
-            return await self._request("GET", _path(kind, *key))
+            accept = f"{_METADATA_OF_ONE},{_JSON}" if brief else _JSON
+            return await self._request("GET", _path(kind, *key), accept=accept)
         except RefusedByServerError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 return None
@@ -154,8 +156,8 @@ class Cluster:
         path = _path(kind, metadata["namespace"], metadata["name"], subresource)
         return await self._request("PATCH", path, query, manifest, _APPLY)
 
-    async def create(self, kind: Kind, manifest: Json) -> Json:
-        """Create an object; returns it.
+    async def create(self, kind: Kind, manifest: Json, *, on_trial: bool = False) -> Json:
+        """Create an object; returns it. `on_trial`: hear only whether it would be taken.
 
         Raises:
             UnavailableError: the server is away; the object may have been created.
@@ -164,7 +166,7 @@ class Cluster:
         """
         self._check()
         namespace = manifest["metadata"]["namespace"]
-        query = {"fieldManager": OPERATOR_FIELD_MANAGER}
+        query = {"fieldManager": OPERATOR_FIELD_MANAGER} | ({"dryRun": "All"} if on_trial else {})
         return await self._request("POST", _path(kind, namespace), query, manifest, _JSON)
 
     async def merge(self, kind: Kind, key: Key, patch: Json, subresource: str = "") -> Json:

@@ -6,7 +6,7 @@ is read before its pod is gone.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -16,6 +16,7 @@ from mayfly_model.limits import ALIASES_MAX
 from mayfly_operator import aliases, pod_manifests, published, resources, statuses, versions
 from mayfly_operator.apply import RefusedByServerError
 from mayfly_operator.pod_views import read_pod
+from mayfly_operator.references import References
 from mayfly_operator.refusals import TERMINATING_PAUSE, NamespaceEndsError, all_made, refusal
 from mayfly_operator.surroundings import Surroundings
 from mayfly_operator.versions import Attempts
@@ -35,6 +36,7 @@ class VersionReconciler:
         self._on_created = on_created
         self._attempts: dict[Key, Attempts] = {}
         self._due: dict[Key, float] = {}
+        self._references = References(around)
 
     async def reconcile(self, key: Key) -> float | None:
         """Work on a Version; in how many seconds to look again."""
@@ -42,15 +44,16 @@ class VersionReconciler:
         if version is None:
             self._attempts.pop(key, None)
             self._due.pop(key, None)
+            self._references.forget(key)
             return None
         if published.is_asked_for(version):
             return await self._report(key)
         await asyncio.gather(*(self._take_in(version, each) for each in version.claimed))
         try:
             again = await self._pods(version)
+            waits = [again, await self._report(key)]
         except NamespaceEndsError:
             return TERMINATING_PAUSE
-        waits = [again, await self._report(key)]
         return min((each for each in waits if each is not None), default=None)
 
     async def _pods(self, version: VersionView) -> float | None:
@@ -146,25 +149,29 @@ class VersionReconciler:
         if version is None or version.deleting:
             return None
         now, pods = self._around.clock(), self._around.cache.instances(key)
-        attempts = self._attempts.get(key, Attempts())
-        if published.is_asked_for(version):
-            trouble = published.trouble(version, self._function(version))
-        else:
-            trouble = versions.trouble(
-                version, pods, attempts, runtimes=self._around.settings.runtimes, now=now
-            )
+        trouble, again = await self._trouble(version, pods)
         moment = datetime.fromtimestamp(now, UTC)
         new = statuses.version_status(version, pods, trouble, moment, self._aliases(version))
         # Of a version that is about to be published there is nothing to tell yet.
         if new is None or (trouble is None and published.is_asked_for(version)):
             self._due.pop(key, None)
-            return None
+            return again
         due = self._due.setdefault(key, now + _STATUS_PAUSE)
         if not new.urgent and due > now:
             return due - now
         self._due.pop(key, None)
         await self._write(version, new)
-        return None
+        return again
+
+    async def _trouble(
+        self, version: VersionView, pods: Collection[PodView]
+    ) -> tuple[Trouble | None, float | None]:
+        """Why no instance can run, and in how many seconds to ask again."""
+        if published.is_asked_for(version):
+            return published.trouble(version, self._function(version)), None
+        attempts, runtimes = self._attempts.get(version.key, Attempts()), self._around.settings.runtimes
+        found = versions.trouble(version, pods, attempts, runtimes=runtimes, now=self._around.clock())
+        return (found, None) if found is not None else await self._references.trouble(version, pods)
 
     async def _write(self, version: VersionView, new: statuses.NewStatus) -> None:
         manifest = resources.status(version, "Version", new.fields)

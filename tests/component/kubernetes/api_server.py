@@ -37,6 +37,7 @@ class ApiServer:
         self.scaled: list[tuple[str, int]] = []
         self.resized: dict[str, dict] = {}
         self.no_resize: tuple[int, str] | None = None
+        self.admission: tuple[int, str, str] | None = None
         self.deleted: list[tuple[str, dict]] = []
         self.broken_pages = 0
         self.refusing: tuple[int, str] | None = None
@@ -147,7 +148,13 @@ class ApiServer:
             return self._list(request, path)
         if request.method == "PATCH":
             return self._patch(path, await request.json(), request)
-        return self._one(path, request.method, await request.json() if request.can_read_body else {})
+        body = await request.json() if request.can_read_body else {}
+        if request.method == "POST" and path.endswith("/pods"):
+            if self.admission is not None:
+                return failure(*self.admission)
+            if request.query.get("dryRun") == "All":
+                return web.json_response(body, status=201)
+        return self._one(path, request.method, body)
 
     def _one(self, path: str, method: str, body: dict) -> web.Response:
         """Read, create or delete an object."""
