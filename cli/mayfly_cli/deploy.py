@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from mayfly_cli import client, declared, present
+from mayfly_cli import client, declared, present, references
 from mayfly_cli.declared import BrokenFilesError, Declared
 from mayfly_cli.kubectl import Conflicts, Json, Key, Kubectl, KubectlFailed
 from mayfly_cli.packing import Archive, missing_dependencies, packed
@@ -215,11 +215,15 @@ def content(found: Json) -> dict[str, object]:
     return {**kept, "metadata": metadata, "annotations": annotations}
 
 
-def wait(kubectl: Kubectl, objects: Iterable[Declared], timeout: float) -> int:
+def wait(kubectl: Kubectl, objects: Sequence[Declared], timeout: float) -> int:
     """Wait for every object of Mayfly's to be ready, and say of each whether it is; the exit status."""
     end = time.monotonic() + timeout
     left = [each for each in objects if each.gets_ready]
     failed = False
+    for each, found in references.missing(kubectl, objects):
+        failed = True
+        left.remove(each)
+        say(each, found)
     while left:
         late = time.monotonic() >= end
         looked_at = list(states(kubectl, left))

@@ -94,6 +94,14 @@ class Kubectl:
         words = ("--ignore-not-found", "--output=json", f"--namespace={namespace}")
         return _by_key(self._run("get", *names, *words, f"--request-timeout={REQUEST_TIME}s"))
 
+    def secrets(self, namespace: str, names: Iterable[str]) -> frozenset[str]:
+        """Which of these Secrets there are; of none is anything told but its name."""
+        words = ("--ignore-not-found", "--output=name", f"--namespace={namespace}")
+        found = self._run(
+            "get", *(f"secret/{name}" for name in names), *words, f"--request-timeout={REQUEST_TIME}s"
+        )
+        return frozenset(line.partition("/")[2] for line in found.split())
+
     def apply(self, namespace: str, objects: Iterable[Json], *, force: bool) -> None:
         """Server-side apply; `force` takes fields over that somebody else has set otherwise.
 

@@ -45,4 +45,17 @@ def readiness(found: Mapping[str, Any] | None) -> Readiness:
     ready = next((each for each in conditions if each["type"] == ConditionType.READY), None)
     if ready is None or ready.get("observedGeneration") != found["metadata"]["generation"]:
         return Readiness(False, "NotReconciled", "the operator has not looked at it yet: does it run?")
-    return Readiness(ready["status"] == "True", ready["reason"], ready.get("message", ""))
+    coming = _provisioning(found) if ready["status"] == "True" else None
+    return coming or Readiness(ready["status"] == "True", ready["reason"], ready.get("message", ""))
+
+
+def _provisioning(found: Mapping[str, Any]) -> Readiness | None:
+    """How its provisioned instances are doing while some are missing; None where none are wanted either."""
+    told = (found.get("status") or {}).get("provisionedConcurrency") or {}
+    spec = found.get("spec") or {}
+    scaled = spec.get("provisionedConcurrencyScaling") is not None
+    wanted = told.get("requested") if scaled else spec.get("provisionedConcurrentExecutions")
+    if wanted is None or (told.get("requested") == wanted and told.get("status") == "READY"):
+        return None
+    there = told.get("available", 0) if told.get("requested") == wanted else 0
+    return Readiness(False, "Provisioning", f"{there} of {wanted} provisioned instances are ready")

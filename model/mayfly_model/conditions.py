@@ -68,6 +68,8 @@ class Reason(StrEnum):
     """Instances end again and again before they are of use."""
     INIT_FAILED = "InitFailed"
     """The function's own code failed while it was loaded."""
+    PROVISIONING_FAILED = "ProvisioningFailed"
+    """Instances that are to be kept initialised ahead of calls cannot be had; calls may be answered without."""
     FUNCTION_NOT_FOUND = "FunctionNotFound"
     """The Function of a version or an alias does not exist."""
     VERSION_NOT_FOUND = "VersionNotFound"

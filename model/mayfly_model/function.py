@@ -188,7 +188,7 @@ class FunctionStatus(Observed):
     observed_generation: Annotated[int | None, whole_number(0, limits.GENERATION_MAX)] = None
     """Generation of the Function that the status tells about."""
     instances: Annotated[int, whole_number(0, limits.INSTANCES_MAX)] = 0
-    """Instances of $LATEST that are alive."""
+    """Instances of $LATEST that run."""
     last_invocation_time: datetime | None = None
     """When $LATEST was called last, give or take a minute."""
     last_published_version: Annotated[int, whole_number(0, limits.VERSION_NUMBER_MAX)] = 0

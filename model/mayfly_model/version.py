@@ -88,7 +88,7 @@ class VersionStatus(Observed):
     observed_generation: Annotated[int | None, whole_number(0, limits.GENERATION_MAX)] = None
     """Generation of the Version that the status tells about."""
     instances: Annotated[int, whole_number(0, limits.INSTANCES_MAX)] = 0
-    """Instances that are alive."""
+    """Instances that run."""
     label_selector: Annotated[str | None, text("a label selector", least=0, most=512)] = None
     """Selects the pods of this version, in the form that kubectl takes."""
     last_invocation_time: datetime | None = None

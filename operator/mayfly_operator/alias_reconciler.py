@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from mayfly_model.conditions import Reason
 from mayfly_model.labels import version_name
-from mayfly_operator import aliases, resources, rollouts
+from mayfly_operator import aliases, provisioned, resources, rollouts
 from mayfly_operator.adoption import adopt
 from mayfly_operator.aliases import Serving
 from mayfly_operator.apply import RefusedByServerError
@@ -71,15 +71,17 @@ class AliasReconciler:
             if error.is_another:
                 return
             raise
-        await self._tell(alias, found)
+        await self._tell(alias, new, found)
 
-    async def _tell(self, alias: AliasView, found: Trouble | None) -> None:
+    async def _tell(self, alias: AliasView, new: NewStatus, found: Trouble | None) -> None:
         """An Event where calls reach something else than before, or `Ready` turned for the worse."""
         before, now = aliases.served(alias), aliases.serving(alias, found)
-        if found is not None:
-            await self._say(alias, found, aliases.is_told(alias, found))
-        elif before != now:
+        if found is None and before != now:
             await self._moved(alias, before, now)
+        failing = None if found is not None else provisioned.trouble(new.fields.get("provisionedConcurrency"))
+        wrong = found or failing
+        if wrong is not None and not self._is_coming(alias, wrong):
+            await self._say(alias, wrong, aliases.is_told(alias, wrong))
         await self._tell_end(alias)
         await self._tell_scaling(alias)
 
@@ -95,6 +97,13 @@ class AliasReconciler:
                 message=words,
                 now=self._around.clock(),
             )
+
+    def _is_coming(self, alias: AliasView, found: Trouble) -> bool:
+        """Whether it names what is about to be published: who applies both at once has done nothing wrong."""
+        function = self._around.cache.functions.get(self._function(alias))
+        if function is None or found.reason is not Reason.VERSION_NOT_FOUND:
+            return False
+        return function.publish_on_change and str(function.last + 1) in alias.versions
 
     async def _tell_end(self, alias: AliasView) -> None:
         """An Event where a rollout has ended."""
@@ -121,12 +130,11 @@ class AliasReconciler:
             )
 
     async def _moved(self, alias: AliasView, before: Serving, now: Serving) -> None:
-        since = f", and went to {before.told()} before" if before.function_version else ""
         await self._around.events.tell(
             alias,
             kind="Alias",
             warning=False,
             reason="AliasMoved",
-            message=f"Calls go to {now.told()}{since}.",
+            message=aliases.moved(before, now),
             now=self._around.clock(),
         )

@@ -14,7 +14,7 @@ from mayfly_model.conditions import ConditionType, Reason, condition, find
 from mayfly_model.labels import version_name
 from mayfly_model.objects import RefusedError, as_applied
 from mayfly_model.rollout import RolloutPhase, RolloutStatus
-from mayfly_operator import rollouts
+from mayfly_operator import provisioned, rollouts
 from mayfly_operator.statuses import NewStatus, conditions, news, since
 from mayfly_operator.views import (
     AliasView,
@@ -148,26 +148,17 @@ def _rolled(rollout: RolloutStatus) -> Serving:
     return Serving(rollout.from_version, rollout.to_version, rollout.weight)
 
 
-def provisioned(alias: AliasView, found: Trouble | None, version: VersionView | None) -> Json | None:
-    """`status.provisionedConcurrency`: what the version that it serves tells; None where none is asked for."""
-    if alias.provisioned is None:
-        return None
-    told = version.status.get("provisionedConcurrency") if version is not None and found is None else None
-    if told is not None and told.get("requested") == alias.provisioned:
-        return dict(told)
-    counts = {name: (told or {}).get(name, 0) for name in ("allocated", "available")}
-    return {"requested": alias.provisioned, **counts, "status": "IN_PROGRESS"}
-
-
 def status(
     alias: AliasView, found: Trouble | None, now: datetime, *, version: VersionView | None = None
 ) -> NewStatus | None:
     """What its status must become; None if it says so already. `version`: the one that it serves."""
+    instances = provisioned.of_alias(alias, version if found is None else None)
+    wrong = found or provisioned.trouble(instances)
     ready = condition(
         ConditionType.READY,
-        holds=found is None,
-        reason=found.reason if found else Reason.AVAILABLE,
-        message=found.message if found else "",
+        holds=wrong is None,
+        reason=wrong.reason if wrong else Reason.AVAILABLE,
+        message=wrong.message if wrong else "",
         now=now,
         generation=alias.generation,
     )
@@ -183,7 +174,7 @@ def status(
         fields["functionVersion"] = new.function_version
     if new.additional_version is not None:
         fields["routing"] = {"additionalVersion": new.additional_version, "weight": new.weight}
-    if (instances := provisioned(alias, found, version)) is not None:
+    if instances is not None:
         fields["provisionedConcurrency"] = instances
     return news(alias.status, fields, optional=("functionVersion", "routing", "provisionedConcurrency"))
 
@@ -196,6 +187,16 @@ def rescaled(alias: AliasView) -> str | None:
     return (
         f"Instances kept initialised: {alias.provisioned or 0}, before: {before or 0}. {alias.scaled}".strip()
     )
+
+
+def moved(before: Serving, now: Serving) -> str:
+    """In words, that calls reach something else than before."""
+    if before.function_version is None:
+        return f"Calls go to {now.told()}."
+    if now == Serving(before.function_version):
+        other = f"{before.weight * 100:g} % of them went to version {before.additional_version} before"
+        return f"All calls go to {now.told()} again; {other}."
+    return f"Calls go to {now.told()}, and went to {before.told()} before."
 
 
 def is_told(alias: AliasView, found: Trouble) -> bool:

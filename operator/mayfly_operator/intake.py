@@ -147,4 +147,4 @@ def _publishing(version: VersionView) -> tuple[str, str, str | None, bool, bool]
 
 def _provisioned(version: VersionView | None) -> object:
     """What aliases tell of a version besides whether it is there."""
-    return None if version is None else version.status.get("provisionedConcurrency")
+    return None if version is None else (version.provisioned, version.status.get("provisionedConcurrency"))

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from mayfly_model.conditions import Condition, ConditionType, Reason, condition, find, fold
 from mayfly_model.objects import as_applied
+from mayfly_operator import provisioned
 from mayfly_operator.resources import selector
 from mayfly_operator.versions import alive_of_any_content
 from mayfly_operator.views import FunctionView, Json, PodView, Trouble, VersionView
@@ -59,10 +60,15 @@ def version_status(
     )
     others = [each for each in older if each.type not in _OURS]
     ready = fold((*others, instances), now=now, generation=version.generation, revision=version.revision)
+    failing = provisioned.trouble(version.status.get("provisionedConcurrency"))
+    if ready.status == "True" and failing is not None:
+        ready = ready.model_copy(
+            update={"status": "False", "reason": failing.reason.value, "message": failing.message}
+        )
     new = [since(each, older) for each in (ready, instances)]
     fields = {
         "observedGeneration": version.generation,
-        "instances": len(alive_of_any_content(version, pods)),
+        "instances": sum(each.running_since is not None for each in alive_of_any_content(version, pods)),
         "labelSelector": selector(version),
         "aliases": sorted(aliases),
         "conditions": [as_applied(each) for each in new],

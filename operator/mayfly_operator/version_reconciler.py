@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from mayfly_model.conditions import ConditionType, find
 from mayfly_model.labels import VERSION_LABEL, split_name
 from mayfly_model.limits import ALIASES_MAX
 from mayfly_operator import aliases, pod_manifests, published, resources, statuses, versions
@@ -20,7 +21,7 @@ from mayfly_operator.references import References
 from mayfly_operator.refusals import TERMINATING_PAUSE, NamespaceEndsError, all_made, refusal
 from mayfly_operator.surroundings import Surroundings
 from mayfly_operator.versions import Attempts
-from mayfly_operator.views import Claim, FunctionView, Key, PodView, Trouble, VersionView
+from mayfly_operator.views import Claim, FunctionView, Json, Key, PodView, Trouble, VersionView
 
 _STATUS_PAUSE: Final = 0.5
 """Seconds for which a status that only counts waits, so that a burst is one write."""
@@ -180,6 +181,23 @@ class VersionReconciler:
         except RefusedByServerError as error:
             if not error.is_another:
                 raise
+            return
+        await self._tell_turn(version, new.fields["conditions"][0])
+
+    async def _tell_turn(self, version: VersionView, ready: Json) -> None:
+        """An Event of a published version's turn for the worse; of `$LATEST` its Function has one."""
+        before = find(statuses.conditions(version.status), ConditionType.READY)
+        known = before is not None and (before.status, before.reason) == (ready["status"], ready["reason"])
+        if version.number is None or ready["status"] == "True" or known:
+            return
+        await self._around.events.tell(
+            version,
+            kind="Version",
+            warning=True,
+            reason=ready["reason"],
+            message=ready["message"],
+            now=self._around.clock(),
+        )
 
     def _function(self, version: VersionView) -> FunctionView | None:
         return self._around.cache.functions.get((version.namespace, version.function))

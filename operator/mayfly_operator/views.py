@@ -105,6 +105,7 @@ class VersionView(Identity):
     claimed: tuple[Claim, ...] = ()
     shape: Shape | None
     number: int | None
+    provisioned: int | None = None
     content: str = ""
     refused: "Trouble | None" = None
     status: Json
@@ -218,6 +219,7 @@ def read_version(item: Json) -> VersionView:
         function=spec.get("functionName", ""),
         owner=function_owner(item),
         number=_number(item["metadata"]["name"]),
+        provisioned=spec.get("provisionedConcurrentExecutions"),
         lambda_name=(configuration or {}).get("functionName"),
         digest=digest(spec),
         revision=spec.get("revision"),

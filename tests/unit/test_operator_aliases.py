@@ -3,12 +3,13 @@
 from datetime import UTC, datetime
 
 import pytest
-from tests.unit.operator_objects import NOON, alias_item, function, there
+from tests.unit.operator_objects import NOON, alias_item, function, there, version_item
 
 from mayfly_model.conditions import Reason
 from mayfly_operator import aliases, resources
 from mayfly_operator.aliases import Serving
 from mayfly_operator.cache import Cache
+from mayfly_operator.views import read_version
 
 NOW = datetime.fromtimestamp(NOON, UTC)
 
@@ -103,3 +104,36 @@ def test_aliases_are_found_by_their_function():
     assert [each.alias for each in cache.aliases_of(("shop", "hello"))] == ["live"]
     cache.remove_alias(("shop", "hello.live"), "uid-hello.live")
     assert cache.aliases_of(("shop", "hello")) == []
+
+
+def provisioned(told, *, own=None, wanted=2):
+    item = alias_item("1")
+    item["spec"]["provisionedConcurrentExecutions"] = wanted
+    served = version_item(name="hello.1", status={"provisionedConcurrency": told} if told else {})
+    if own is not None:
+        served["spec"]["provisionedConcurrentExecutions"] = own
+    fields = aliases.status(aliases.read(item), None, NOW, version=read_version(served)).fields
+    return fields["provisionedConcurrency"], fields["conditions"][0]
+
+
+def test_an_alias_whose_provisioned_instances_cannot_be_had_is_not_ready():
+    failed = {"requested": 2, "available": 0, "status": "FAILED", "statusReason": "QuotaExceeded: full"}
+    told, ready = provisioned(failed)
+    assert told == failed
+    assert (ready["status"], ready["reason"]) == ("False", "QuotaExceeded")
+
+
+def test_an_alias_claims_no_instances_that_its_version_has_for_itself():
+    told, ready = provisioned({"requested": 2, "available": 2, "allocated": 2, "status": "READY"}, own=2)
+    assert (told["available"], told["allocated"], told["status"]) == (0, 0, "FAILED")
+    assert (ready["status"], ready["reason"]) == ("False", "ProvisioningFailed")
+
+
+def test_where_calls_go_is_said_in_plain_words():
+    both = Serving("1", "2", 0.5)
+    assert aliases.moved(Serving(), Serving("1")) == "Calls go to version 1."
+    assert aliases.moved(Serving("1"), Serving("2")) == "Calls go to version 2, and went to version 1 before."
+    assert (
+        aliases.moved(both, Serving("1"))
+        == "All calls go to version 1 again; 50 % of them went to version 2 before."
+    )

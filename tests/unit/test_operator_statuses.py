@@ -3,7 +3,7 @@
 import copy
 from datetime import UTC, datetime, timedelta
 
-from tests.unit.operator_objects import NEW, OLD, ended, function, pod, running, version
+from tests.unit.operator_objects import NEW, OLD, ended, function, pod, running, unschedulable, version
 
 from mayfly_model.conditions import Reason
 from mayfly_operator.statuses import function_status, version_status
@@ -54,7 +54,7 @@ def test_nothing_is_written_twice():
     assert told(with_status(told(version()).fields), now=LATER) is None
 
 
-def test_alive_instances_are_counted_whatever_their_content():
+def test_instances_that_run_are_counted_whatever_their_content():
     pods = [
         pod(0, running()),
         pod(1),
@@ -62,13 +62,14 @@ def test_alive_instances_are_counted_whatever_their_content():
         pod(3, running(), deleting=True),
         pod(4, running(), revision=OLD),
         pod(5, running(), owner="uid-former"),
+        pod(6, unschedulable()),
     ]
-    assert told(version(), pods).fields["instances"] == 3
+    assert told(version(), pods).fields["instances"] == 2
 
 
 def test_a_count_may_wait_and_a_cause_may_not():
     before = told(version()).fields
-    assert not told(with_status(before), [pod(0)]).urgent
+    assert not told(with_status(before), [pod(0, running())]).urgent
     assert not told(with_status(before, generation=2)).urgent
     assert told(with_status(before), trouble=PULL).urgent
     assert told(with_status(before, revision=OLD)).urgent
@@ -135,3 +136,26 @@ def test_a_functions_status_is_written_once():
 def test_the_last_call_is_passed_on():
     of = with_status(told(version()).fields | {"lastInvocationTime": "2026-11-25T09:30:00Z"})
     assert function_status(function(), of, None, NOON).fields["lastInvocationTime"] == "2026-11-25T09:30:00Z"
+
+
+def provisioned(status, reason=None, available=0):
+    told = {"requested": 2, "allocated": 0, "available": available, "status": status}
+    return told | ({} if reason is None else {"statusReason": reason})
+
+
+def test_provisioned_instances_that_cannot_be_had_are_told_by_the_name_of_the_cause():
+    failed = provisioned("FAILED", 'EnvironmentNotFound: secret "keys" not found', available=1)
+    only = by_type(told(version(status={"provisionedConcurrency": failed})))["Ready"]
+    assert (only["status"], only["reason"]) == ("False", "EnvironmentNotFound")
+    assert only["message"] == '1 of 2 provisioned instances are ready: secret "keys" not found'
+
+
+def test_provisioned_instances_whose_own_init_fails_are_told_so():
+    failed = provisioned("FAILED", "FUNCTION_ERROR_INIT_FAILURE")
+    only = by_type(told(version(status={"provisionedConcurrency": failed})))["Ready"]
+    assert (only["status"], only["reason"]) == ("False", "ProvisioningFailed")
+
+
+def test_provisioned_instances_that_are_coming_are_no_trouble():
+    coming = provisioned("IN_PROGRESS")
+    assert by_type(told(version(status={"provisionedConcurrency": coming})))["Ready"]["status"] == "True"

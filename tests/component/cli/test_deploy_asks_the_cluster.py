@@ -102,3 +102,55 @@ def test_a_namespace_that_is_not_there_is_told_before_anything_is_uploaded(kubec
 @pytest.mark.parametrize("answer", ["echo namespace/shop", "echo Forbidden >&2; exit 1"])
 def test_a_namespace_that_is_there_or_not_for_everybody_to_see_is_taken(kubectl, objects, answer):
     deploy.check_namespaces(kubectl(answer), objects)
+
+
+def with_secret(tmp_path):
+    spec = FUNCTION["spec"] | {"environment": {"secretRefs": ["keys", "words"]}}
+    (tmp_path / "function.yaml").write_text(json.dumps(FUNCTION | {"spec": spec}))
+    found = FUNCTION | {
+        "metadata": {"name": "hello", "generation": 1},
+        "spec": spec,
+        "status": {"conditions": [READY]},
+    }
+    (tmp_path / "answer").write_text(json.dumps(found))
+    return declared.read([tmp_path / "function.yaml"], namespace="shop")
+
+
+def test_a_secret_that_is_not_there_is_told_though_the_platform_may_not_see_it(kubectl, tmp_path, capsys):
+    objects = with_secret(tmp_path)
+    program = kubectl(f'case "$*" in *secret/*) echo secret/words;; *) exec cat {tmp_path}/answer;; esac')
+    assert deploy.wait(program, objects, 0) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert told == 'error: function hello is not ready: EnvironmentNotFound: secret "keys" not found'
+
+
+def test_secrets_that_may_not_be_seen_are_not_missing(kubectl, tmp_path):
+    objects = with_secret(tmp_path)
+    refusal = "echo 'Error from server (Forbidden): secrets is forbidden' >&2; exit 1"
+    program = kubectl(f'case "$*" in *secret/*) {refusal};; *) exec cat {tmp_path}/answer;; esac')
+    assert deploy.wait(program, objects, 0) == 0
+
+
+ALIAS = {
+    "apiVersion": "mayfly.dev/v1beta1",
+    "kind": "Alias",
+    "metadata": {"name": "hello.live", "generation": 1},
+    "spec": {"functionName": "hello", "functionVersion": "1", "provisionedConcurrentExecutions": 2},
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ({"requested": 2, "available": 2, "status": "READY"}, 0),
+        ({"requested": 2, "available": 1, "status": "IN_PROGRESS"}, 1),
+        ({"requested": 1, "available": 1, "status": "READY"}, 1),
+        (None, 1),
+    ],
+)
+def test_an_alias_is_ready_once_its_provisioned_instances_are(kubectl, tmp_path, told, status):
+    (tmp_path / "alias.yaml").write_text(json.dumps(ALIAS | {"metadata": {"name": "hello.live"}}))
+    objects = declared.read([tmp_path / "alias.yaml"], namespace="shop")
+    found = {"conditions": [READY]} | ({} if told is None else {"provisionedConcurrency": told})
+    (tmp_path / "answer").write_text(json.dumps(ALIAS | {"status": found}))
+    assert deploy.wait(kubectl(f"exec cat {tmp_path}/answer"), objects, 0) == status

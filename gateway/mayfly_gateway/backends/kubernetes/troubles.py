@@ -11,7 +11,7 @@ from mayfly_model.errors import (
 )
 
 _CODE = (Reason.CODE_NOT_FOUND, Reason.CODE_DIGEST_MISMATCH, Reason.CODE_INVALID)
-_OURS = (*_CODE, Reason.INIT_FAILED)
+_OURS = (*_CODE, Reason.INIT_FAILED, Reason.PROVISIONING_FAILED)
 """Found by the gateway itself, which tries again at the next call."""
 
 
