@@ -17,6 +17,7 @@ from tests.component.waiting import until
 from mayfly_gateway.backends.kubernetes.api import Api
 from mayfly_gateway.backends.kubernetes.backend import KubernetesBackend
 from mayfly_gateway.backends.kubernetes.code import CodeError, Packages
+from mayfly_gateway.backends.kubernetes.invoked import Invoked
 from mayfly_gateway.backends.kubernetes.keys import Keys
 from mayfly_gateway.backends.kubernetes.surroundings import Surroundings
 from mayfly_gateway.server import Gateway
@@ -236,7 +237,10 @@ class Replica:
     async def start(self, owners_known=None, doubt=5.0, peers=None, **settings) -> None:
         configuration = Configuration()
         configuration.host = self.server.url
-        self.gateway = Gateway(Settings(**{"port": 0, "stop_time": 0.2, "launch_time": 10.0, **settings}))
+        invoked = Invoked()
+        self.gateway = Gateway(
+            Settings(**{"port": 0, "stop_time": 0.2, "launch_time": 10.0, **settings}), on_report=invoked.tell
+        )
         self.backend = KubernetesBackend(
             Surroundings(
                 api=Api(ApiClient(configuration)),
@@ -247,6 +251,7 @@ class Replica:
                 packages=self.packages,
                 cluster="cluster",
                 doubt=doubt,
+                invoked=invoked,
             )
         )
         await self.gateway.start(

@@ -101,3 +101,11 @@ async def test_a_number_that_is_refused_is_said_again_more_and_more_slowly(clust
     cluster.operator.paused = False
     cluster.operator.reconcile()
     assert (await call)[0] == 200
+
+
+async def test_when_a_version_was_called_last_is_written_down(cluster):
+    replica = await cluster.replica()
+    assert (await replica.invoke())[0] == 200
+    await until(
+        lambda: cluster.server.objects[VERSIONS][HELLO].get("status", {}).get("lastInvocationTime"), within=20
+    )

@@ -11,6 +11,7 @@ from mayfly_gateway.backends import Instance
 from mayfly_gateway.backends.kubernetes import rollouts, scaled
 from mayfly_gateway.backends.kubernetes.alias_reports import AliasReports
 from mayfly_gateway.backends.kubernetes.claims import Claims, Retire
+from mayfly_gateway.backends.kubernetes.invoked import LOOK
 from mayfly_gateway.backends.kubernetes.launches import Launches
 from mayfly_gateway.backends.kubernetes.objects import AliasObject, PodObject, VersionObject
 from mayfly_gateway.backends.kubernetes.placement import State
@@ -101,6 +102,7 @@ class KubernetesBackend:
             asyncio.create_task(self._aliases.run()),
             asyncio.create_task(self._follow_versions(owners_known)),
             asyncio.create_task(self._claims.run()),
+            asyncio.create_task(self._write_invoked()),
         ]
 
     async def close(self) -> None:
@@ -189,6 +191,14 @@ class KubernetesBackend:
         if owners_known is not None:
             await owners_known.wait()
         await self._versions.run()
+
+    async def _write_invoked(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            for target, at in self._around.invoked.due():
+                if (site := self._sites.find(version_key(target))) is not None:
+                    site.findings.invoked(at)
+                    self._reports.write(site.key, site.findings)
 
     def _on_version(self, before: VersionObject | None, after: VersionObject | None) -> None:
         self._names.follow(before, after)

@@ -1,11 +1,12 @@
 """What the gateway has found out about a Version, and how it writes that down. Pure.
 
 Rule: the gateway's part of a Version's status is applied whole, since server-side apply takes away what an apply
-leaves out: the two conditions that are its own, and the pods that the operator is to delete, or to make the Version's.
+leaves out: the two conditions that are its own, the time of the last call, and the pods that the operator is to delete,
+or to make the Version's.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from mayfly_gateway.backends.kubernetes.objects import Claimed, Condition, Retired, VersionObject
@@ -14,6 +15,7 @@ from mayfly_model.conditions import MESSAGE_LENGTH, ConditionType, Reason
 from mayfly_model.function import API_VERSION
 from mayfly_model.limits import CLAIMED_MAX, RETIRED_MAX
 
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 OWN = (ConditionType.CODE_AVAILABLE, ConditionType.INITIALIZED)
 
 
@@ -28,7 +30,15 @@ class Findings:
         self._retired = {each.uid: each.name for each in (status.retired if status else None) or ()}
         self._claimed = {each.uid: each for each in (status.claimed if status else None) or ()}
         self._provisioned = status.provisioned_concurrency if status else None
+        self._invoked = status.last_invocation_time if status else None
         self.changed = False
+
+    def invoked(self, at: float) -> None:
+        """Note when the version was called last, a POSIX time."""
+        told = f"{datetime.fromtimestamp(at, UTC):{_TIME}}"
+        if self._invoked is None or told > self._invoked:
+            self._invoked = told
+            self.changed = True
 
     def provision(self, state: Provisioned | None) -> None:
         """Note how far the provisioned instances are; None if none are asked for."""
@@ -62,7 +72,7 @@ class Findings:
             message=message[:MESSAGE_LENGTH],
             revision=revision,
             observed_generation=generation,
-            last_transition_time=same or now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            last_transition_time=same or now.strftime(_TIME),
         )
         self.changed = True
 
@@ -123,6 +133,7 @@ class Findings:
                 "conditions": [_condition(each) for each in self._conditions.values()],
                 "retired": [{"name": each.name, "uid": each.uid} for each in self.retired],
                 "claimed": [_claimed(each) for each in self.claimed],
+                **({} if self._invoked is None else {"lastInvocationTime": self._invoked}),
                 **({} if self._provisioned is None else {"provisionedConcurrency": self._provisioned}),
             },
         }

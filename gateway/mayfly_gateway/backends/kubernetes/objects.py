@@ -123,6 +123,7 @@ class VersionStatus(msgspec.Struct, frozen=True, rename="camel"):
     retired: tuple[Retired, ...] | None = ()
     provisioned_concurrency: dict[str, Any] | None = None
     claimed: tuple[Claimed, ...] | None = ()
+    last_invocation_time: str | None = None
 
 
 class VersionObject(msgspec.Struct, frozen=True):

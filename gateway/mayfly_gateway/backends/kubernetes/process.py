@@ -13,6 +13,7 @@ from mayfly_gateway.backends.kubernetes.backend import KubernetesBackend
 from mayfly_gateway.backends.kubernetes.code import Packages
 from mayfly_gateway.backends.kubernetes.collecting import WORK, Collector
 from mayfly_gateway.backends.kubernetes.fetch import fetch
+from mayfly_gateway.backends.kubernetes.invoked import Invoked
 from mayfly_gateway.backends.kubernetes.keys import Keys
 from mayfly_gateway.backends.kubernetes.registry import ClusterRegistry
 from mayfly_gateway.backends.kubernetes.replicas import Replicas
@@ -57,6 +58,7 @@ async def run(settings: ClusterSettings) -> None:
     # A container that is started anew has its pod's uid, and none of its memory.
     leases = Leases(nats, pod=settings.pod_uid, boot=uuid.uuid4().hex)
     leases.start()
+    invoked = Invoked()
     gateway = Gateway(
         Settings(
             host=settings.host,
@@ -67,7 +69,8 @@ async def run(settings: ClusterSettings) -> None:
             unreserved_minimum=settings.unreserved_minimum,
             leave_time=settings.leave_time,
             stop_time=settings.stop_time,
-        )
+        ),
+        on_report=invoked.tell,
     )
     ownership = Ownership(settings.pod_uid)
     replicas = Replicas(api, ownership, namespace=settings.pod_namespace, service=settings.service)
@@ -82,6 +85,7 @@ async def run(settings: ClusterSettings) -> None:
             cluster=settings.cluster,
             endpoint=settings.endpoint,
             sizing=settings.sizing,
+            invoked=invoked,
         )
     )
     await gateway.start(

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from mayfly_gateway.backends.kubernetes.api import Api
 from mayfly_gateway.backends.kubernetes.code import Packages
+from mayfly_gateway.backends.kubernetes.invoked import Invoked
 from mayfly_gateway.backends.kubernetes.keys import Keys
 from mayfly_gateway.catalogue import Catalogue
 from mayfly_model.runtime_list import RuntimeImage
@@ -28,7 +29,7 @@ class Ownership(Protocol):
 class Surroundings:
     """What the backend works with. `runtimes` by name; `endpoint`: the gateways' address, for SDKs in functions.
 
-    `sizing`: what instances have, as the operator is told; `doubt`: see `Claims`.
+    `sizing`: what instances have, as the operator is told; `doubt`: see `Claims`; `invoked` is told of invocations.
     """
 
     api: Api
@@ -41,3 +42,4 @@ class Surroundings:
     endpoint: str | None = None
     sizing: Sizing = field(default_factory=Sizing)
     doubt: float = 5.0
+    invoked: Invoked = field(default_factory=Invoked)
