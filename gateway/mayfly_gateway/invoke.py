@@ -12,6 +12,7 @@ from mayfly_model.errors import LambdaError, ServiceUnavailableException, functi
 from mayfly_model.names import LATEST, function_arn
 
 IsStale = Callable[[Target, Callable[[], None]], bool]
+WhyAbsent = Callable[[str, str, Callable[[LambdaError | None], None]], None]
 Run = Callable[[Target, Call, bytes, OnAnswer], None]
 
 
@@ -27,7 +28,8 @@ class Invoke:
     `forwarding_token` is what the gateways of one installation know each other by, None where there is only one.
     `ready()` says whether all functions are known, so that one that is not does not exist.
     `is_stale(target, resume)`, if given, says whether the function must be brought up to date first; the call goes on
-    when `resume` is called.
+    when `resume` is called. `why_absent(namespace, name, told)`, if given, tells why a function is not known here,
+    or None.
     """
 
     def __init__(
@@ -39,7 +41,9 @@ class Invoke:
         forwarding_token: str | None = None,
         is_stale: IsStale | None = None,
         ready: Callable[[], bool] = lambda: True,
+        why_absent: WhyAbsent | None = None,
     ) -> None:
+        self._why_absent = why_absent
         self._ready = ready
         self._is_stale = is_stale
         self._catalogue = catalogue
@@ -72,7 +76,8 @@ class Invoke:
             ):
                 return
             if target is None:
-                raise self._not_found(call)
+                self._refuse(call, on_reply)
+                return
             event = payload(body)
             if not call.dry_run:
                 self._run(target, call, event, _relay(call, on_reply))
@@ -102,6 +107,20 @@ class Invoke:
         """Whether the function must be brought up to date first; a qualifier that is not there may be by then."""
         known = target or self._catalogue.resolve(call.namespace, call.reference.name)
         return known is not None and self._is_stale is not None and self._is_stale(known, resume)
+
+    def _refuse(self, call: Call, on_reply: Callable[[Reply], None]) -> None:
+        """Say that there is no such version, or why there is no such function."""
+        absent = self._not_found(call)
+
+        def told(error: LambdaError | None) -> None:
+            on_reply(error_reply(error or absent, request_id=call.request_id, trace_id=call.trace_id))
+
+        name = call.reference.name
+        known = call.forwarded or not self._ready() or self._catalogue.versions(call.namespace, name)
+        if known or self._why_absent is None:
+            told(None)
+        else:
+            self._why_absent(call.namespace, name, told)
 
     def _not_found(self, call: Call) -> LambdaError:
         if call.forwarded:

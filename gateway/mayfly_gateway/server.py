@@ -15,7 +15,7 @@ from mayfly_gateway.bodies import Bodies
 from mayfly_gateway.catalogue import Catalogue, Target
 from mayfly_gateway.dispatch import Dispatcher
 from mayfly_gateway.front import Front
-from mayfly_gateway.invoke import Invoke, IsStale
+from mayfly_gateway.invoke import Invoke, IsStale, WhyAbsent
 from mayfly_gateway.lambda_api.limits import Limits
 from mayfly_gateway.lambda_api.registry import Registry
 from mayfly_gateway.lambda_api.routes import LambdaApi
@@ -80,9 +80,11 @@ class Gateway:
         on_rollout: OnProgress | None = None,
         on_scaled: OnScaled | None = None,
         clock: Callable[[], float] = time.time,
+        why_absent: WhyAbsent | None = None,
     ) -> None:
-        """Listen, with instances from this backend. `is_stale`: see `Invoke`; `replicas`: None if it is alone.
+        """Listen, with instances from this backend. `is_stale`, `why_absent`: see `Invoke`.
 
+        `replicas`: None if it is alone.
         `ready()` says whether the gateway knows what it needs to serve calls, for its readiness probe. `archives`:
         where code is uploaded to, None where that cannot be. `registry`: where the objects of the Lambda API are.
         `log_elsewhere(target)`: how logs are read if not here. `on_provisioned(target, state)` is told how far a
@@ -130,6 +132,7 @@ class Gateway:
             settings=settings,
             forwarding_token=None if replicas is None else replicas.token,
             is_stale=is_stale,
+            why_absent=why_absent,
             ready=ready,
         )
         bodies = Bodies(bounds.buffered_bodies)

@@ -14,6 +14,7 @@ from tests.component.kubernetes.objects import HELLO, NAMESPACE, pod, running, w
 from tests.component.signing import Signer
 from tests.component.waiting import until
 
+from mayfly_gateway.backends.kubernetes.absent import Absent
 from mayfly_gateway.backends.kubernetes.api import Api
 from mayfly_gateway.backends.kubernetes.backend import KubernetesBackend
 from mayfly_gateway.backends.kubernetes.code import CodeError, Packages
@@ -241,9 +242,10 @@ class Replica:
         self.gateway = Gateway(
             Settings(**{"port": 0, "stop_time": 0.2, "launch_time": 10.0, **settings}), on_report=invoked.tell
         )
+        api = Api(ApiClient(configuration))
         self.backend = KubernetesBackend(
             Surroundings(
-                api=Api(ApiClient(configuration)),
+                api=api,
                 catalogue=self.gateway.catalogue,
                 ownership=self.owners,
                 keys=Keys(SIGNER.key),
@@ -261,6 +263,7 @@ class Replica:
             on_rollout=self.backend.rollout,
             on_scaled=self.backend.scaled,
             replicas=peers,
+            why_absent=Absent(api).ask,
         )
         dispatcher = self.gateway.dispatcher
         self.backend.start(

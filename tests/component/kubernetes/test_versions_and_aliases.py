@@ -1,6 +1,6 @@
 """Published Versions have pods of their own, and Aliases lead to them as the cluster says."""
 
-from tests.component.kubernetes.api_server import ALIASES, PODS, VERSIONS
+from tests.component.kubernetes.api_server import ALIASES, FUNCTIONS, PODS, VERSIONS
 from tests.component.kubernetes.objects import NAMESPACE, alias, published, version
 from tests.component.waiting import until
 
@@ -115,3 +115,21 @@ async def test_a_function_is_handed_over_with_all_its_versions(cluster):
     for qualifier in ("1", "$LATEST"):
         assert executed(await second.invoke(name=f"hello:{qualifier}")) == (200, qualifier)
     assert [len(agent.invocations) for agent in agents] == [2, 2]
+
+
+async def test_a_function_that_nothing_came_of_yet_says_why(cluster):
+    replica = await cluster.replica()
+    found = {"type": "Ready", "status": "False", "reason": "ConfigMapNotFound", "message": "code is missing"}
+    broken = {
+        "metadata": {"namespace": NAMESPACE, "name": "broken"},
+        "spec": {"runtime": "python3.13"},
+        "status": {"conditions": [found]},
+    }
+    cluster.server.put(FUNCTIONS, broken)
+    status, _, answer = await replica.invoke(name="broken")
+    assert (status, answer["message"]) == (502, "ConfigMapNotFound: code is missing")
+
+
+async def test_a_function_that_is_not_there_is_not_found(cluster):
+    replica = await cluster.replica()
+    assert (await replica.invoke(name="nobody"))[0] == 404

@@ -7,6 +7,7 @@ import signal
 import uuid
 
 from mayfly_gateway.archives import ArchiveRoutes
+from mayfly_gateway.backends.kubernetes.absent import Absent
 from mayfly_gateway.backends.kubernetes.api import Api
 from mayfly_gateway.backends.kubernetes.archives import ArchiveStore
 from mayfly_gateway.backends.kubernetes.backend import KubernetesBackend
@@ -98,6 +99,7 @@ async def run(settings: ClusterSettings) -> None:
         on_provisioned=backend.provisioned,
         on_rollout=backend.rollout,
         on_scaled=backend.scaled,
+        why_absent=Absent(api).ask,
     )
     backend.start(
         adopt=gateway.dispatcher.adopt,
