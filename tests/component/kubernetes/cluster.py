@@ -14,6 +14,7 @@ from tests.component.kubernetes.objects import HELLO, NAMESPACE, pod, running, w
 from tests.component.signing import Signer
 from tests.component.waiting import until
 
+from mayfly_gateway.archives import StoreUnavailableError
 from mayfly_gateway.backends.kubernetes.absent import Absent
 from mayfly_gateway.backends.kubernetes.api import Api
 from mayfly_gateway.backends.kubernetes.backend import KubernetesBackend
@@ -201,6 +202,11 @@ class Store:
         if self.away:
             raise CodeError(Reason.CODE_NOT_FOUND, "the store of code archives does not answer")
         return self.archives.get((namespace, sha256))
+
+    async def has(self, namespace: str, sha256: str) -> bool:
+        if self.away:
+            raise StoreUnavailableError("away")
+        return (namespace, sha256) in self.archives
 
     async def keep(self, namespace: str, sha256: str, data: bytes) -> None:
         if not self.away:

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 
-from tests.component.kubernetes.api_server import PODS, VERSIONS
+from tests.component.kubernetes.api_server import PODS, VERSIONS, conditions
 from tests.component.kubernetes.cluster import instances, placed, wanted
 from tests.component.kubernetes.objects import HELLO, NAMESPACE, version
 from tests.component.waiting import until
@@ -109,3 +109,27 @@ async def test_when_a_version_was_called_last_is_written_down(cluster):
     await until(
         lambda: cluster.server.objects[VERSIONS][HELLO].get("status", {}).get("lastInvocationTime"), within=20
     )
+
+
+def code_available(cluster):
+    return [
+        found for found in conditions(cluster.server.objects[VERSIONS][HELLO]) if found[0] == "CodeAvailable"
+    ]
+
+
+async def test_an_archive_that_was_not_uploaded_is_told_before_any_call_until_it_is_there(cluster):
+    sha256 = "ab" * 32
+    cluster.server.put(VERSIONS, version(code={"archive": f"sha256:{sha256}"}))
+    await cluster.replica()
+    await until(lambda: code_available(cluster) == [("CodeAvailable", "False", "CodeNotFound")])
+    cluster.store.archives[NAMESPACE, sha256] = b""
+    await until(lambda: code_available(cluster) == [("CodeAvailable", "True", "Available")], within=20)
+
+
+async def test_nothing_is_told_of_an_archive_while_the_store_is_away(cluster):
+    cluster.store.away = True
+    cluster.server.put(VERSIONS, version(code={"archive": f"sha256:{'ab' * 32}"}))
+    await cluster.replica()
+    assert code_available(cluster) == []
+    cluster.store.away = False
+    await until(lambda: code_available(cluster) == [("CodeAvailable", "False", "CodeNotFound")], within=20)

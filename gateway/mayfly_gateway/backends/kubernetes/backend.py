@@ -20,6 +20,7 @@ from mayfly_gateway.backends.kubernetes.reports import Reports
 from mayfly_gateway.backends.kubernetes.scale import Key, Scale
 from mayfly_gateway.backends.kubernetes.sites import Adopt, Site, Sites
 from mayfly_gateway.backends.kubernetes.surroundings import Surroundings
+from mayfly_gateway.backends.kubernetes.uploads import Uploads
 from mayfly_gateway.backends.kubernetes.versions import Names, version_key
 from mayfly_gateway.backends.kubernetes.watch import Watch
 from mayfly_gateway.catalogue import AliasKey, Target
@@ -94,6 +95,7 @@ class KubernetesBackend:
             retire=retire,
             doubt=self._around.doubt,
         )
+        self._uploads = Uploads(self._around.packages, self._sites)
         self._launches = Launches(self._around, self._sites, self._claims)
         self._around.catalogue.on_change(self._on_target)
         self._around.ownership.on_change(self._on_owners)
@@ -103,6 +105,7 @@ class KubernetesBackend:
             asyncio.create_task(self._follow_versions(owners_known)),
             asyncio.create_task(self._claims.run()),
             asyncio.create_task(self._write_invoked()),
+            asyncio.create_task(self._uploads.run()),
         ]
 
     async def close(self) -> None:
@@ -243,6 +246,7 @@ class KubernetesBackend:
             self._open(after)
         else:
             self._sites.change(after)
+            self._uploads.look_for(after)
 
     def _on_owners(self) -> None:
         for target in self._around.catalogue.every():
@@ -257,9 +261,11 @@ class KubernetesBackend:
     def _open(self, target: Target) -> Site:
         key = version_key(target)
         pods = list(self._pods.get(key, {}).values())
-        return self._sites.open(
+        site = self._sites.open(
             target, self._versions.objects.get(key), pods, waiting=self._claims.waiting(target)
         )
+        self._uploads.look_for(target)
+        return site
 
     def _is_version(self, key: Key) -> bool:
         return not self._versions.warm.is_set() or key in self._versions.objects

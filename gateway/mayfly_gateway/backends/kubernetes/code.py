@@ -36,6 +36,12 @@ class CodeError(Exception):
         self.trouble = Trouble(reason, message)
 
 
+def _not_uploaded(namespace: str, sha256: str) -> CodeError:
+    return CodeError(
+        Reason.CODE_NOT_FOUND, f"no archive sha256:{sha256} was uploaded to the namespace {namespace}"
+    )
+
+
 class Archives(Protocol):
     """Where archives are kept."""
 
@@ -49,6 +55,14 @@ class Archives(Protocol):
 
     async def keep(self, namespace: str, sha256: str, data: bytes) -> None:
         """Keep an archive if that can be done."""
+        ...
+
+    async def has(self, namespace: str, sha256: str) -> bool:
+        """Whether there is such an archive.
+
+        Raises:
+            StoreUnavailableError: the store is away.
+        """
         ...
 
 
@@ -84,6 +98,17 @@ class Packages:
             coming.add_done_callback(lambda done: self._arrived(key, done))
         return await asyncio.shield(self._coming[key])
 
+    async def missing(self, namespace: str, code: Code) -> Trouble | None:
+        """Why a Version's code cannot be had, if it is an archive that was not uploaded.
+
+        Raises:
+            StoreUnavailableError: nobody can tell just now.
+        """
+        sha256 = (code.archive or "").removeprefix("sha256:")
+        if not sha256 or (namespace, sha256) in self._kept or await self._archives.has(namespace, sha256):
+            return None
+        return _not_uploaded(namespace, sha256).trouble
+
     def _arrived(self, key: tuple[str, str], done: asyncio.Task[Package]) -> None:
         del self._coming[key]
         if not done.cancelled():
@@ -113,9 +138,7 @@ class Packages:
         if data is not None:
             return data
         if url is None:
-            raise CodeError(
-                Reason.CODE_NOT_FOUND, f"no archive sha256:{sha256} was uploaded to the namespace {namespace}"
-            )
+            raise _not_uploaded(namespace, sha256)
         return await self._fetch(url)
 
     def _keep(self, key: tuple[str, str], package: Package) -> Package:

@@ -76,6 +76,11 @@ class Findings:
         )
         self.changed = True
 
+    def fails(self, kind: ConditionType, revision: str) -> bool:
+        """Whether a condition is known not to hold for this content."""
+        found = self._conditions.get(kind)
+        return found is not None and found.status == "False" and found.revision == revision
+
     def retire(self, uid: str, name: str) -> None:
         """Have the operator delete a pod."""
         if uid not in self._retired:
