@@ -89,7 +89,8 @@ def test_a_quota_without_room_is_told_and_when_there_is_some_it_goes_on(account)
     with pytest.raises(account.aws.exceptions.ResourceNotReadyException, match="QuotaExceeded"):
         account.invoke("f", "well")
     assert time.monotonic() - began < 15
-    # Nobody asks any more, so the condition is over; the Event stays.
+    # Nobody asks any more, and yet nothing is mended.
+    account.becomes("f", "QuotaExceeded")
     assert "exceeded quota" in until(lambda: events(account, "QuotaExceeded"), "an Event")[0]["message"]
     account.kubectl("delete", "quota", "none")
     until(lambda: answered(account, "f"), "it answers")
