@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import subprocess
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from layout import CACHE
@@ -14,6 +16,14 @@ OPTIONS = ("--layers", "--isolation=chroot", "--network=host", "--quiet")
 _AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 _MOST_STEPS = 400
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Nobody else builds or tidies up meanwhile."""
+    with (CACHE / "buildah.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def has(reference: str) -> bool:
@@ -41,6 +51,8 @@ def save(reference: str, archive: Path, name: str) -> None:
 
 def keep_only(references: Collection[str]) -> None:
     """Forget the other images of the same names and, when they have become many, the steps that nothing is built on."""
+    # What builds that were killed have left, and stages that are only copied from, keep images in use.
+    run(*_buildah(), "rm", "--all")
     names = {reference.rpartition(":")[0] for reference in references}
     listed = run(*_buildah(), "images", "--all", "--format={{.Name}}:{{.Tag}}").split()
     old = [image for image in listed if image.rpartition(":")[0] in names and image not in references]

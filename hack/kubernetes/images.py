@@ -81,13 +81,14 @@ def build() -> None:
     """Build what has changed."""
     machine.prepare()
     CACHE.mkdir(parents=True, exist_ok=True)
-    changed = [image for image in IMAGES if not buildah.has(image.built)]
-    wanted = {base for image in changed for base in image.arguments.values()}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(bases.Base.prepare, wanted))
-        list(pool.map(_build, changed))
-    if changed:
-        buildah.keep_only({image.built for image in IMAGES})
+    with buildah.alone():
+        changed = [image for image in IMAGES if not buildah.has(image.built)]
+        wanted = {base for image in changed for base in image.arguments.values()}
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(bases.Base.prepare, wanted))
+            list(pool.map(_build, changed))
+        if changed:
+            buildah.keep_only({image.built for image in IMAGES})
 
 
 def load() -> None:
