@@ -6,7 +6,7 @@ Called by `cluster.py`. Beside each first call stands what it is compared with, 
 import statistics
 import time
 
-from installed import Caller, Cluster, at_once, figure, late, seconds, show
+from installed import SETTLED, Caller, Cluster, at_once, figure, late, seconds, show
 
 CALLERS, WAITING = 40, 10
 PAUSE = 0.3
@@ -95,13 +95,13 @@ def provisioned(it: Cluster, rounds: int) -> None:
     firsts, nexts = [], []
     for number in range(rounds):
         name = f"ahead-{number}"
-        it.function(name, publish="OnChange")
+        it.function(name, publish="OnChange", memorySize=128)
         alias = {"functionName": name, "functionVersion": "1", "provisionedConcurrentExecutions": 1}
         it.create("Alias", f"{name}.live", alias)
         while not _available(it, f"{name}.live"):
             time.sleep(0.1)
         it.known(f"{name}:live")
-        time.sleep(PAUSE)
+        time.sleep(SETTLED)
         taken = [
             seconds(lambda name=name: caller.call(f"{name}:live")) for _ in range(8) if not time.sleep(PAUSE)
         ]
