@@ -4,16 +4,18 @@ Called by `cluster.py`. Compared is within the run: more callers with fewer, and
 """
 
 import statistics
-import threading
+import time
+from functools import partial
 
 import claims
-from installed import Caller, Cluster, at_once, figure, load, row, seconds, show
+from installed import Caller, Cluster, at_once, figure, late, load, loading, row, show
 
 SECONDS = 4.0
 TURNS = 3
 CALLERS = (1, 16, 64)
 SHORT = "import time\n\ndef handler(event, context):\n    time.sleep(0.001)\n"
-BURSTS = 6
+MIDDLING = "import time\n\ndef handler(event, context):\n    time.sleep(0.02)\n"
+VICTIMS, BURSTS = 4, 8
 
 
 def callers(it: Cluster) -> None:
@@ -26,20 +28,19 @@ def callers(it: Cluster) -> None:
         load(it, "short", count, 2 * SECONDS)
         rounds = [load(it, "short", count, SECONDS) for _ in range(TURNS)]
         rates.append(statistics.median(each["requests"] / each["seconds"] for each in rounds))
-        middle, late = (statistics.median(each[name] for each in rounds) for name in ("p50", "p99"))
-        row(f"{count} callers of 1 ms", f"{rates[-1]:8.0f} calls/s, {middle:.1f} ms p50, {late:.1f} ms p99")
+        middle, slow = (statistics.median(each[name] for each in rounds) for name in ("p50", "p99"))
+        row(f"{count} callers of 1 ms", f"{rates[-1]:8.0f} calls/s, {middle:.1f} ms p50, {slow:.1f} ms p99")
         if count > 1:
-            figure(f"p99 / p50, {count} callers", late / middle, most=10)
+            figure(f"p99 / p50, {count} callers", slow / middle, most=10)
             figure(f"calls/s with fewer / with {count} callers", rates[-2] / rates[-1], most=1)
             figure(f"instances for {count} callers", len(it.pods("short")), most=count)
 
 
 def victim(it: Cluster) -> None:
-    """Warm calls of one function alone, and while another one that is new is called by forty at once."""
-    it.function("victim", SHORT, keepAlive=600)
+    """Warm calls of a function that takes 20 ms, before and while another, new one is called by forty at once."""
+    it.function("victim", MIDDLING, keepAlive=600)
     it.known("victim")
-    caller = Caller(it)
-    caller.call("victim")
+    load(it, "victim", VICTIMS, SECONDS)
     alone: list[float] = []
     disturbed: list[float] = []
     for number in range(BURSTS):
@@ -49,19 +50,16 @@ def victim(it: Cluster) -> None:
         claims.grow(it, f"grow-{number}")
         it.filled(claims.WAITING)
         storm = [Caller(it) for _ in range(claims.CALLERS)]
-        over = threading.Event()
-
-        def rage(storm: list[Caller] = storm, name: str = name, over: threading.Event = over) -> None:
-            at_once(lambda each=each: each.call(name, {"sleep": 0.005}) for each in storm)
-            over.set()
-
-        raging = threading.Thread(target=rage)
-        raging.start()
-        before = len(disturbed)
-        while not over.is_set():
-            disturbed.append(seconds(lambda: caller.call("victim")))
-        raging.join()
-        alone += [seconds(lambda: caller.call("victim")) for _ in range(len(disturbed) - before)]
-    show("warm calls of a function alone", alone, digits=2)
-    show("warm calls of it while forty call another one", disturbed, digits=2)
-    figure("disturbed / alone, p95", claims.late(disturbed) / claims.late(alone), most=1.3)
+        with loading(it, "victim", VICTIMS, SECONDS, "--each") as told:
+            time.sleep(SECONDS / 2)
+            begin = time.perf_counter()
+            at_once(partial(each.call, name, {"sleep": 0.005}) for each in storm)
+            end = time.perf_counter()
+            for at, took in told()["each"]:
+                if at + took < begin:
+                    alone.append(took)
+                elif at < end:
+                    disturbed.append(took)
+    show("warm calls of a function of 20 ms, alone", alone, digits=1)
+    show("warm calls of it while forty call another one", disturbed, digits=1)
+    figure("disturbed / alone, p95", late(disturbed) / late(alone), most=1.3)

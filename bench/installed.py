@@ -170,9 +170,19 @@ def installed() -> Iterator[Cluster]:
 
 def load(it: Cluster, name: str, callers: int, span: float) -> dict[str, float]:
     """Each of so many callers calls as soon as it was answered, over a connection that is kept, for `span` seconds."""
+    with loading(it, name, callers, span) as told:
+        return {figure: float(value) for figure, value in told().items()}
+
+
+@contextlib.contextmanager
+def loading(
+    it: Cluster, name: str, callers: int, span: float, *options: str
+) -> Iterator[Callable[[], dict[str, Any]]]:
+    """The same, while something else is done; what is yielded waits for the end, and gives what `load.py` says."""
     address = it.url(name).replace("://", f"://{it.namespace}@")
-    done = subprocess.run([*LOAD, str(span), *[address] * callers], stdout=subprocess.PIPE, check=True)
-    return dict(json.loads(done.stdout))
+    words = [*LOAD, *options, str(span), *[address] * callers]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as running:
+        yield lambda: dict(json.loads(running.communicate()[0]))
 
 
 def path(name: str) -> str:

@@ -1,9 +1,10 @@
 """A closed-loop HTTP load: so many callers, each sending its next request when the last is answered.
 
-    python bench/load.py SECONDS ADDRESS...
+    python bench/load.py [--each] SECONDS ADDRESS...
 
 One caller per ADDRESS: `http://[namespace@]host:port/path`, or `unix:path#token` for an agent called directly. Prints
-one JSON object: requests, seconds, and latencies p50, p95 and p99 in ms.
+one JSON object: requests, seconds, and latencies p50, p95 and p99 in ms; with --each also when each call began, by the
+machine's monotonic clock, and its latency in seconds.
 """
 
 import asyncio
@@ -19,12 +20,13 @@ REQUEST_ID = b"5f3b1c9e-8f4e-4d6a-9a51-3f1f0a7c2d10"
 
 
 class Caller(asyncio.Protocol):
-    """One connection; `latencies` in seconds."""
+    """One connection; `latencies` in seconds, and when each began."""
 
     def __init__(self, request: bytes, deadline: float) -> None:
         self.request = request
         self.deadline = deadline
         self.latencies: list[float] = []
+        self.begins: list[float] = []
         self.ended = asyncio.get_running_loop().create_future()
         self.buffer = b""
         self.began = 0.0
@@ -69,6 +71,7 @@ class Caller(asyncio.Protocol):
     def answer(self) -> None:
         self.answered = True
         self.latencies.append(time.perf_counter() - self.began)
+        self.begins.append(self.began)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.ended.done():
@@ -99,24 +102,26 @@ async def call(address: str, deadline: float) -> Caller:
     return caller
 
 
-async def main(seconds: float, addresses: list[str]) -> None:
+async def main(seconds: float, addresses: list[str], *, each: bool) -> None:
     """Run all callers and print what they saw."""
     began = time.perf_counter()
     callers = await asyncio.gather(*(call(address, began + seconds) for address in addresses))
     elapsed = time.perf_counter() - began
     latencies = sorted(latency * 1000 for caller in callers for latency in caller.latencies)
-    print(
-        json.dumps(
-            {
-                "requests": len(latencies),
-                "seconds": elapsed,
-                "p50": latencies[len(latencies) // 2],
-                "p95": latencies[len(latencies) * 95 // 100],
-                "p99": latencies[len(latencies) * 99 // 100],
-            }
-        )
-    )
+    told: dict[str, object] = {
+        "requests": len(latencies),
+        "seconds": elapsed,
+        "p50": latencies[len(latencies) // 2],
+        "p95": latencies[len(latencies) * 95 // 100],
+        "p99": latencies[len(latencies) * 99 // 100],
+    }
+    if each:
+        told["each"] = [
+            pair for caller in callers for pair in zip(caller.begins, caller.latencies, strict=True)
+        ]
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":
-    uvloop.run(main(float(sys.argv[1]), sys.argv[2:]))
+    words = [word for word in sys.argv[1:] if word != "--each"]
+    uvloop.run(main(float(words[0]), words[1:], each="--each" in sys.argv))
