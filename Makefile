@@ -55,7 +55,7 @@ test-cluster: $(VENV)/.dev ## Do all of that as needed, then run the tests that 
 	@$(MAKE) --no-print-directory install
 	@$(MAKE) --no-print-directory cluster-tests
 
-# Most tests keep to a namespace of their own; those that take gateways, operators or the release away go last and alone.
+# Most tests keep to a namespace of their own; those that take gateways, operators, the release or all CPU away go last and alone.
 cluster-tests: export KUBECONFIG := $(or $(KUBECONFIG),$(CURDIR)/.cluster/kubeconfig)
 cluster-tests: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/cluster -q -m "not disturbs" -n 3 --dist loadfile

@@ -16,6 +16,7 @@ import pytest
 from tests.cluster.accounts import KUBECTL, Account, function, until
 from tests.component.pace import a_moment
 
+pytestmark = pytest.mark.disturbs
 VERSIONS = 6
 MOVES = 100
 RATE = 100
