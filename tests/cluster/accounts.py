@@ -133,6 +133,10 @@ class Account:
         )
         return [pod for pod in found["items"] if "deletionTimestamp" not in pod["metadata"]]
 
+    def only_pod(self, name: str) -> dict[str, Any]:
+        """The function's one pod, which may have been another name's until a moment ago."""
+        return until(lambda: len(found := self.pods(name)) == 1 and found, f"one pod of {name}")[0]
+
     def ready(self, kind: str, name: str) -> dict[str, Any]:
         """The condition Ready."""
         conditions = self.get(kind, name).get("status", {}).get("conditions", ())

@@ -110,4 +110,4 @@ def test_nothing_is_sent_of_a_folder_with_a_mistake(account, project):
 def test_a_namespace_that_is_not_there_is_named(gateway, project):
     write(project)
     told = deploy(project, "--namespace", "mayfly-nowhere", "--gateway", gateway, status=2)
-    assert 'namespaces "mayfly-nowhere" not found' in told
+    assert "There is no namespace mayfly-nowhere: kubectl create namespace mayfly-nowhere" in told

@@ -12,7 +12,7 @@ def test_no_pod_before_the_call_one_after_it_and_none_once_it_is_idle(account):
     account.deploy(function("hello", keepAlive=3))
     assert account.pods("hello") == []
     assert account.invoke("hello", {"a": 1}) == {"a": 1}
-    assert len(account.pods("hello")) == 1
+    account.only_pod("hello")
     until(lambda: not account.pods("hello"), "the idle pod is gone", within=30)
     assert account.get("version", "hello.latest")["spec"]["instances"] == 0
     assert account.invoke("hello", {"a": 2}) == {"a": 2}
@@ -35,8 +35,11 @@ def test_forty_calls_at_zero_get_forty_answers_from_at_most_forty_pods(account):
         answers = list(pool.map(lambda _: account.invoke("many", 0.2), range(40)))
     assert len(set(answers)) == 40
     events = json.loads(account.kubectl("get", "events", "--output=json"))["items"]
-    created = {each["involvedObject"]["uid"] for each in events if each["involvedObject"]["kind"] == "Pod"}
-    assert 1 <= len(created) <= 40
+    pods = {each["involvedObject"]["name"] for each in events if each["involvedObject"]["kind"] == "Pod"}
+    # Those that wait for any function are another matter, until one became this one's.
+    created = {name for name in pods if name.startswith("many")}
+    taken = {name for pod in account.pods("many") if (name := pod["metadata"]["name"]) not in created}
+    assert 1 <= len(created | taken) <= 40
 
 
 def test_a_change_is_served_by_the_next_call(account):

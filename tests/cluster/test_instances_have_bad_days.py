@@ -42,7 +42,7 @@ def test_a_runtime_that_is_killed(account):
     assert failure["errorType"] == "Runtime.ExitError"
     assert failure["errorMessage"].endswith("Error: Runtime exited with error: signal: killed")
     assert account.invoke("f", "well") == "well"
-    assert len(account.pods("f")) == 1
+    account.only_pod("f")
 
 
 def test_more_memory_than_there_is(account):

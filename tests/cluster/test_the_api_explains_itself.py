@@ -42,7 +42,8 @@ def fields_of(text):
 
 def test_bounds_and_defaults_are_told():
     assert fields_of(kubectl("explain", "function.spec"))["memorySize"] == (
-        "Memory of an instance in MB; CPU follows it, 1769 MB being one virtual CPU."
+        "Memory of an instance in MB. CPU follows it, 1769 MB being one virtual CPU, but an instance may use at"
+        " least what the chart's instances.cpuLimitMinimum says: a whole CPU unless that was changed."
         " From 128 to 10240. Default: 128."
     )
 

@@ -30,8 +30,7 @@ class Inside:
 
     @property
     def pod(self):
-        (only,) = self.account.pods(self.name)
-        return only
+        return self.account.only_pod(self.name)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +152,7 @@ def test_it_reaches_no_nats(inside):
 def test_it_reaches_the_agent_of_no_other_function(inside):
     inside.account.deploy(function("neighbour", keepAlive=600))
     assert inside.account.invoke("neighbour", 1) == 1
-    (neighbour,) = inside.account.pods("neighbour")
+    neighbour = inside.account.only_pod("neighbour")
     assert not inside.tries("connects", neighbour["status"]["podIP"], 8080)
     assert inside.account.invoke("neighbour", 2) == 2
 
