@@ -37,8 +37,7 @@ def instance(shared_account):
     """A function's pod."""
     shared_account.deploy(function("guarded", keepAlive=600))
     assert shared_account.invoke("guarded", 1) == 1
-    (pod,) = shared_account.pods("guarded")
-    return pod
+    return shared_account.only_pod("guarded")
 
 
 @pytest.fixture(scope="module")
