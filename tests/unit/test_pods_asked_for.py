@@ -160,13 +160,13 @@ def test_what_was_lost_comes_not_back(placement):
     assert placement.match(2) == []
 
 
-def test_a_bare_pod_is_deleted_when_nobody_wanted_it_for_as_long_as_instances_are_kept(placement):
+def test_a_bare_pod_that_nobody_wants_is_deleted_soon_however_long_instances_are_kept(placement):
     start(placement)
-    assert placement.to_probe(299) == []
-    assert placement.to_probe(301) == [pod()]
-    assert placement.surplus(301) == []
-    placement.mark("a", State.BARE, 301)
-    assert placement.surplus(301) == [pod()]
+    assert placement.to_probe(9) == []
+    assert placement.to_probe(11) == [pod()]
+    assert placement.surplus(11) == []
+    placement.mark("a", State.BARE, 11)
+    assert placement.surplus(11) == [pod()]
     assert placement.wanted() == 0
 
 

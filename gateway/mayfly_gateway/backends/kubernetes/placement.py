@@ -20,8 +20,9 @@ TROUBLED_FOR = 30.0
 """Seconds that a pod which cannot start and which nobody waits for is kept, for the trouble may pass."""
 
 
-_SHORTEST = 2.0
-"""Seconds that a bare pod is kept at least: it may have come just after whom it was for gave up."""
+_SHORTEST, _UNNEEDED = 2.0, 10.0
+"""Seconds that a bare pod is kept at least, for it may have come just after whom it was for gave up, and at most: it
+saves a later call less than a pod that waits in a pool, and a claim there may have made it needless."""
 
 
 class State(Enum):
@@ -222,7 +223,7 @@ class Placement:
         """Whether it is bare, nobody needs it, and nobody has asked it again."""
         if placed.state is not State.BARE or placed.asked:
             return False
-        return not self._current(placed) or now - placed.since > max(self.keep_alive, _SHORTEST)
+        return not self._current(placed) or now - placed.since > min(max(self.keep_alive, _SHORTEST), _UNNEEDED)
 
     @staticmethod
     def _change(placed: Placed, state: State, now: float) -> None:
