@@ -223,7 +223,9 @@ class Placement:
         """Whether it is bare, nobody needs it, and nobody has asked it again."""
         if placed.state is not State.BARE or placed.asked:
             return False
-        return not self._current(placed) or now - placed.since > min(max(self.keep_alive, _SHORTEST), _UNNEEDED)
+        return not self._current(placed) or now - placed.since > min(
+            max(self.keep_alive, _SHORTEST), _UNNEEDED
+        )
 
     @staticmethod
     def _change(placed: Placed, state: State, now: float) -> None:
