@@ -43,6 +43,12 @@ def helm(*words: str, stdin: str | None = None) -> str:
     return done.stdout
 
 
+def values() -> dict[str, Any]:
+    """The chart's values that hold for the release."""
+    found: dict[str, Any] = json.loads(helm("get", "values", RELEASE, "--all", "--output=json"))
+    return found
+
+
 def revision() -> str:
     """The release's revision, to which it can be rolled back."""
     (release,) = json.loads(helm("list", f"--filter=^{RELEASE}$", "--output=json"))

@@ -189,6 +189,7 @@ def test_functions_that_are_deleted_as_they_are_called_leave_nothing_behind(shop
         shop.deploy(function(name, WHO))
         with ThreadPoolExecutor(1) as threads:
             call = threads.submit(shop.aws.invoke, FunctionName=name, Payload=b"{}")
+            # Each time at another moment of what the call brings about, which tells nobody how far it is.
             time.sleep(0.004 * number)
             shop.kubectl("delete", "function", name, "--wait=false")
             call.exception(60)

@@ -45,6 +45,7 @@ def test_what_a_gateway_claimed_before_it_died_is_found_by_the_next_one(shop):
         patient = shop.client(attempts=5)
         with ThreadPoolExecutor(4) as threads:
             calls = [threads.submit(shop.invoke, name, None, patient) for name in called]
+            # Before a claim, while it is made, and after it: nothing outside tells which.
             time.sleep(0.03 * turn)
             kill(running[turn % len(running)])
             for call in calls:

@@ -1,12 +1,14 @@
 """Warm pools as a test sees them: the pods that wait in an account, and whose those are that waited."""
 
 import json
-import time
+import socket
 from typing import Any
 
 import pytest
 from tests.cluster.accounts import Account, function, until
+from tests.cluster.installation import values
 
+AGENT_PORT = 8080
 POOL, VERSION = "mayfly.dev/pool", "mayfly.dev/version"
 WHO = "def handler(event, context):\n    return context.log_stream_name\n"
 SLEEPS = (
@@ -37,22 +39,32 @@ def names(prefix: str, count: int) -> list[str]:
 
 def begun(account: Account) -> Account:
     """The account with a pool, which its first function has started."""
+    if not values()["pools"]["enabled"]:
+        pytest.skip("whoever installed this release has turned its pools off")
     account.deploy(function("first", WHO))
     account.invoke("first")
-    if not any(pods(account) for _ in range(100)):
-        pytest.skip("this installation has no warm pools")
     filled(account)
     return account
 
 
 def filled(account: Account, count: int = 1) -> list[Pod]:
-    """Wait until at least so many pods have been waiting for a while, and none is starting."""
-    until(
-        lambda: len(waiting(account)) >= count and len(waiting(account)) == len(pods(account)),
-        f"{count} pods that wait",
-    )
-    time.sleep(1.5)  # Their agents listen then; nothing says so before somebody asks.
-    return waiting(account)
+    """Wait until at least so many pods wait, their agents listening, and none is starting."""
+
+    def whole() -> list[Pod]:
+        found = pods(account)
+        return found if len(found) >= count and all(map(listens, found)) else []
+
+    found: list[Pod] = until(whole, f"{count} pods that wait")
+    return found
+
+
+def listens(pod: Pod) -> bool:
+    """Whether a pod's agent takes connections, as a node of the cluster sees it."""
+    try:
+        socket.create_connection((pod["status"]["podIP"], AGENT_PORT), timeout=1).close()
+    except (KeyError, OSError):
+        return False
+    return True
 
 
 def all_labelled(account: Account, called: list[str]) -> None:

@@ -25,7 +25,7 @@ _CHANGED = (
 )
 _CODE = _CHANGED.format("spec.code")
 _CONFIGURED = _CHANGED.format("spec")
-_EVENTS_SAID = _CHANGED.format("spec.eventInvokeConfig")
+_EVENTS_SAID = "Asynchronous invocation is not there yet, so that nothing acts on such settings."
 _TAGGED = (
     "Tags are the labels of the Function object: kubectl label function, kubectl get function --show-labels."
 )
@@ -36,7 +36,7 @@ _SOURCED = (
 _ADDRESSED = "Function URLs are not there yet: an ingress or a proxy in front of the gateway can call Invoke."
 _LAYERED = "There are no layers: put their files into the function's code."
 _SIGNED = "Signed code is not there: the manifest names an archive by its SHA-256."
-_RECURRED = _CHANGED.format("spec.recursiveLoop")
+_RECURRED = "Recursive loops are not looked for yet, so that nothing acts on such settings."
 _RUNTIMES = "Which image a runtime is, the chart's value `runtimes` says; instances that run keep theirs."
 
 _ABSENT: Final[tuple[tuple[str, str, str, str], ...]] = (
