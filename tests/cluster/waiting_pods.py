@@ -1,14 +1,14 @@
 """Warm pools as a test sees them: the pods that wait in an account, and whose those are that waited."""
 
 import json
-import socket
+import subprocess
 from typing import Any
 
 import pytest
-from tests.cluster.accounts import Account, function, until
+from tests.cluster.accounts import KUBECTL, Account, function, until
 from tests.cluster.installation import values
 
-AGENT_PORT = 8080
+LISTENS = "import socket; socket.create_connection(('127.0.0.1', 8080), timeout=1)"
 POOL, VERSION = "mayfly.dev/pool", "mayfly.dev/version"
 WHO = "def handler(event, context):\n    return context.log_stream_name\n"
 SLEEPS = (
@@ -52,19 +52,19 @@ def filled(account: Account, count: int = 1) -> list[Pod]:
 
     def whole() -> list[Pod]:
         found = pods(account)
-        return found if len(found) >= count and all(map(listens, found)) else []
+        return found if len(found) >= count and all(listens(account, each) for each in found) else []
 
     found: list[Pod] = until(whole, f"{count} pods that wait")
     return found
 
 
-def listens(pod: Pod) -> bool:
-    """Whether a pod's agent takes connections, as a node of the cluster sees it."""
-    try:
-        socket.create_connection((pod["status"]["podIP"], AGENT_PORT), timeout=1).close()
-    except (KeyError, OSError):
-        return False
-    return True
+def listens(account: Account, pod: Pod) -> bool:
+    """Whether a pod's agent takes connections, asked within the pod: no policy lets anybody else in."""
+    inside = ("exec", pod["metadata"]["name"], "--", "python3", "-I", "-S", "-c", LISTENS)
+    asked = subprocess.run(
+        [KUBECTL, f"--namespace={account.name}", *inside], capture_output=True, check=False
+    )
+    return asked.returncode == 0
 
 
 def all_labelled(account: Account, called: list[str]) -> None:
